@@ -27,8 +27,8 @@ struct tunables {
     double jitter; /* fraction of the delay, 0..1 */
 };
 
-/* A driver chosen by the file and its keys, checked against the driver's table. The settings live as
- * long as the configuration. */
+/* A driver chosen by the file and its keys, checked against the driver's table. The settings live
+ * as long as the configuration. */
 struct driver_config {
     const struct outbox_plugin *plugin;
     struct outbox_settings settings;
@@ -63,16 +63,16 @@ struct mistakes {
 };
 
 struct config_source {
-    const char *path;         /* of the file; NULL: `text` is the file's content */
+    const char *path; /* of the file; NULL: `text` is the file's content */
     const char *text;
-    const char *const *set;   /* "a.b.0.c=VALUE" of --set, in order */
+    const char *const *set; /* "a.b.0.c=VALUE" of --set, in order */
     size_t set_count;
     const char *only_pipeline; /* -p NAME: drop the others after checking all; NULL keeps all */
 };
 
-/* Reads, expands, checks and resolves; loads the drivers that the file names through `plugins`, to which
- * it first adds relay.plugin_path. Returns NULL with at least one mistake, or a configuration with
- * none. The caller frees both. */
+/* Reads, expands, checks and resolves; loads the drivers that the file names through `plugins`, to
+ * which it first adds relay.plugin_path. Returns NULL with at least one mistake, or a configuration
+ * with none. The caller frees both. */
 struct config *config_load(const struct config_source *source, struct plugins *plugins,
                            struct mistakes *mistakes) __attribute__((warn_unused_result));
 void config_free(struct config **config);

@@ -7,25 +7,32 @@
 
 #include "config.h"
 
-/* Before the configuration is read: level info, format auto (text on a terminal, JSON elsewhere). Any
- * thread may log at any time; a line is written with one write() to standard error. */
+/* Before the configuration is read: level info, format auto (text on a terminal, JSON elsewhere).
+ * Any thread may log at any time; a line is written with one write() to standard error. */
 void log_setup(uint32_t level, enum log_format format);
 bool log_enabled(uint32_t level);
 
 struct log_field {
     const char *name;
-    const char *text;       /* or, if NULL: */
+    const char *text; /* or, if NULL: */
     long long number;
 };
 
-/* log_line(OUTBOX_LOG_WARN, "store is away", FIELD("pipeline", name), FIELD_NUMBER("wait_ms", 40)); */
-#define FIELD(name, text) ((struct log_field){(name), (text) ? (text) : "", 0})
+/* log_line(OUTBOX_LOG_WARN, "store is away", FIELD("pipeline", name), FIELD_NUMBER("wait_ms", 40));
+ */
+static inline struct log_field log_text_field(const char *name, const char *text)
+{
+    struct log_field field = {name, text ? text : "", 0};
+    return field;
+}
+#define FIELD(name, text) log_text_field((name), (text))
 #define FIELD_NUMBER(name, number) ((struct log_field){(name), NULL, (long long)(number)})
 #define log_line(level, message, ...)                                                              \
     do {                                                                                           \
         if (log_enabled(level)) {                                                                  \
             const struct log_field log_fields[] = {{NULL, NULL, 0}, ##__VA_ARGS__};                \
-            log_write((level), (message), log_fields + 1, sizeof log_fields / sizeof *log_fields - 1); \
+            log_write((level), (message), log_fields + 1,                                          \
+                      sizeof log_fields / sizeof *log_fields - 1);                                 \
         }                                                                                          \
     } while (0)
 void log_write(uint32_t level, const char *message, const struct log_field *fields, size_t count);

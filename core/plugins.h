@@ -16,8 +16,8 @@ struct plugin_file {
     const char *path;
     const char *name;                   /* from the file's name */
     uint32_t kind;                      /* from the file's name */
-    const struct outbox_plugin *plugin; /* normalised: this relay's sizes, missing slots NULL. NULL: refused or
-                                           not loaded yet */
+    const struct outbox_plugin *plugin; /* normalised: this relay's sizes, missing slots NULL. NULL:
+                                           refused or not loaded yet */
     const char *refusal;                /* why it was refused, one sentence; NULL if it was not */
 };
 
@@ -32,7 +32,8 @@ void plugins_add_folder(struct plugins *plugins, const char *folder);
 const struct outbox_plugin *plugins_find(struct plugins *plugins, uint32_t kind, const char *name,
                                          struct outbox_error *error);
 
-/* Every file found, loaded and checked; a refused one carries its reason. Valid until plugins_free. */
+/* Every file found, loaded and checked; a refused one carries its reason. Valid until plugins_free.
+ */
 const struct plugin_file *plugins_all(struct plugins *plugins, size_t *count);
 void plugins_free(struct plugins **plugins);
 

@@ -12,10 +12,10 @@ struct relay_totals {
     uint64_t claimed, delivered, retried, dead, released, stale;
 };
 
-/* Runs the pipelines until a signal of `stop_signals` (SIGTERM, SIGINT: blocked by the caller) arrives, or
- * with `once` until nothing is pending, then drains within config->shutdown_timeout. On SIGHUP calls
- * reload() for a fresh configuration (NULL: keep the old one) and applies its tunables; the relay frees
- * it. Returns 0, or 1 if, with `once`, a pipeline could not finish. */
+/* Runs the pipelines until a signal of `stop_signals` (SIGTERM, SIGINT: blocked by the caller)
+ * arrives, or with `once` until nothing is pending, then drains within config->shutdown_timeout. On
+ * SIGHUP calls reload() for a fresh configuration (NULL: keep the old one) and applies its
+ * tunables; the relay frees it. Returns 0, or 1 if, with `once`, a pipeline could not finish. */
 int relay_run(const struct config *config, bool once, struct config *(*reload)(void *context),
               void *context, struct relay_totals *totals) __attribute__((warn_unused_result));
 

@@ -15,8 +15,8 @@ extern "C" {
 
 enum outbox_plugin_kind { OUTBOX_KIND_STORE = 1, OUTBOX_KIND_PUBLISHER = 2 };
 
-/* What a driver says of itself. Static and constant in the driver; it is never unloaded. The file is
- * called store-NAME.so or publisher-NAME.so, NAME being `name`. */
+/* What a driver says of itself. Static and constant in the driver; it is never unloaded. The file
+ * is called store-NAME.so or publisher-NAME.so, NAME being `name`. */
 struct outbox_plugin {
     uint64_t size;
     uint32_t abi_major; /* must equal the relay's */

@@ -18,8 +18,8 @@ struct outbox_publisher;
  * completed, so a driver need not copy a payload. */
 struct outbox_message {
     const struct outbox_event *event;
-    struct outbox_slice topic;   /* where to: topic, subject, stream, routing key */
-    struct outbox_slice key;     /* partitioning key, absent if there is none */
+    struct outbox_slice topic; /* where to: topic, subject, stream, routing key */
+    struct outbox_slice key;   /* partitioning key, absent if there is none */
     struct outbox_slice payload;
     const struct outbox_pair *headers; /* the event's own headers, in their order */
     uint64_t header_count;
@@ -42,11 +42,11 @@ static inline const struct outbox_message *outbox_batch_at(const struct outbox_b
 }
 
 enum outbox_outcome {
-    OUTBOX_ACKED = 1,      /* the broker has it durably, and said so */
-    OUTBOX_RETRY = 2,      /* this event failed and may work later: an attempt is charged */
-    OUTBOX_UNKNOWN = 3,    /* sent, no answer in time: as RETRY, and may become a duplicate */
-    OUTBOX_REJECTED = 4,   /* can never work: the event becomes DEAD */
-    OUTBOX_AWAY = 5        /* the broker is away: no attempt charged, the pipeline pauses */
+    OUTBOX_ACKED = 1,    /* the broker has it durably, and said so */
+    OUTBOX_RETRY = 2,    /* this event failed and may work later: an attempt is charged */
+    OUTBOX_UNKNOWN = 3,  /* sent, no answer in time: as RETRY, and may become a duplicate */
+    OUTBOX_REJECTED = 4, /* can never work: the event becomes DEAD */
+    OUTBOX_AWAY = 5      /* the broker is away: no attempt charged, the pipeline pauses */
 };
 
 /* The outcome of one message or of a run of them. Copied by complete() before it returns. */
@@ -113,8 +113,8 @@ struct outbox_publisher_ops {
      * completed meanwhile on another thread: the relay keeps it in memory during the call. */
     void (*cancel)(struct outbox_publisher *publisher, const struct outbox_batch *batch);
 
-    /* R. Whether messages could be sent now: reaches the broker if there is one, by `deadline`. Called
-     * by `check --connect`, and while the pipeline is paused, by one thread. */
+    /* R. Whether messages could be sent now: reaches the broker if there is one, by `deadline`.
+     * Called by `check --connect`, and while the pipeline is paused, by one thread. */
     enum outbox_status (*ping)(struct outbox_publisher *publisher, int64_t deadline,
                                struct outbox_error *error);
 };

@@ -34,11 +34,12 @@ struct outbox_store_config {
     const struct outbox_settings *settings;
 };
 
-/* ---- Claiming --------------------------------------------------------------------------------- */
+/* ---- Claiming ----------------------------------------------------------------------------- */
 
 enum outbox_claim_flag {
-    OUTBOX_CLAIM_FROM_START = 1u << 0 /* look from the oldest pending event on, whatever low
-                                         watermark the driver keeps: finding nothing is then final */
+    OUTBOX_CLAIM_FROM_START =
+        1u << 0 /* look from the oldest pending event on, whatever low
+                   watermark the driver keeps: finding nothing is then final */
 };
 
 struct outbox_claim_request {
@@ -50,8 +51,8 @@ struct outbox_claim_request {
     uint32_t reserved;
 };
 
-/* Events claimed together. Made by the driver, which may keep more behind it; the relay reads it and
- * gives it back with claim_close(). Events come oldest first. */
+/* Events claimed together. Made by the driver, which may keep more behind it; the relay reads it
+ * and gives it back with claim_close(). Events come oldest first. */
 struct outbox_claim {
     uint64_t size;
     const struct outbox_event *events;
@@ -66,7 +67,7 @@ static inline const struct outbox_event *outbox_claim_at(const struct outbox_cla
                                                        index * claim->event_size);
 }
 
-/* ---- Settling --------------------------------------------------------------------------------- */
+/* ---- Settling ----------------------------------------------------------------------------- */
 
 enum outbox_verdict {
     OUTBOX_SETTLE_DELIVERED = 1, /* DELIVERED, or the row deleted */
@@ -91,8 +92,8 @@ struct outbox_settle_request {
     uint64_t count;           /* never 0; may be fewer than the claim holds, in mode lease */
 };
 
-static inline const struct outbox_settlement *
-outbox_settlement_at(const struct outbox_settle_request *request, uint64_t index)
+static inline const struct outbox_settlement *outbox_settlement_at(
+    const struct outbox_settle_request *request, uint64_t index)
 {
     return (const struct outbox_settlement *)(const void *)((const char *)request->settlements +
                                                             index * request->settlement_size);
@@ -107,12 +108,12 @@ struct outbox_settle_result {
 /* How an expired lease is charged: as a failed attempt, with the pipeline's backoff. */
 struct outbox_reap_request {
     uint64_t size;
-    int64_t lease;             /* microseconds after which a claim of one of our relays expires */
-    int64_t foreign_lease;     /* the same for a claim whose owner is no relay of ours */
+    int64_t lease;         /* microseconds after which a claim of one of our relays expires */
+    int64_t foreign_lease; /* the same for a claim whose owner is no relay of ours */
     struct outbox_slice owner_prefix; /* what the tokens of all our relays begin with */
-    int64_t max_attempts;      /* at that many attempts the event becomes DEAD */
-    int64_t base_delay, max_delay; /* microseconds: base * 2^(attempts-1), at most max */
-    uint64_t max_events;       /* at most so many in one call */
+    int64_t max_attempts;             /* at that many attempts the event becomes DEAD */
+    int64_t base_delay, max_delay;    /* microseconds: base * 2^(attempts-1), at most max */
+    uint64_t max_events;              /* at most so many in one call */
 };
 
 struct outbox_reap_result {
@@ -121,7 +122,7 @@ struct outbox_reap_result {
     uint64_t dead;
 };
 
-/* ---- Producing and looking -------------------------------------------------------------------- */
+/* ---- Producing and looking ---------------------------------------------------------------- */
 
 /* An event to insert. `id` absent: the driver makes a UUID v7. `available_at` 0: now. */
 struct outbox_new_event {
@@ -140,11 +141,11 @@ struct outbox_enqueue_request {
 /* Counts; -1 where the store cannot tell. Those flagged in `estimated` are no exact counts. */
 struct outbox_store_stats {
     uint64_t size;
-    int64_t pending;       /* due now or later */
-    int64_t scheduled;     /* of these, available in the future */
+    int64_t pending;   /* due now or later */
+    int64_t scheduled; /* of these, available in the future */
     int64_t delivering, delivered, dead;
-    int64_t oldest_age;    /* microseconds since the oldest due event became available, -1: none */
-    uint32_t estimated;    /* bits of enum outbox_stats_estimated */
+    int64_t oldest_age; /* microseconds since the oldest due event became available, -1: none */
+    uint32_t estimated; /* bits of enum outbox_stats_estimated */
     uint32_t reserved;
 };
 
@@ -169,10 +170,14 @@ typedef void outbox_schema_line(void *context, uint32_t level, const char *text)
  * sessions may be open at once; each is used by one thread at a time, except for interrupt().
  * wake_arm and wake_disarm are called by one thread at a time, any session may be in use meanwhile.
  *
- * Failures: an op that returns UNAVAILABLE has lost its session; the relay closes the claims and the
- * session and opens new ones. Whether what was asked has been committed is then not known, and need not
- * be: a settled event stays settled, an unsettled one comes again. Any other failure has changed
- * nothing. Deadlocks and serialisation failures are retried inside the driver.
+ * Failures: an op that returns UNAVAILABLE has lost its session; the relay closes that session and
+ * opens a new one. Whether what was asked has been committed is then not known, and need not be: a
+ * settled event stays settled, an unsettled one comes again. Any other failure has changed nothing.
+ * Deadlocks and serialisation failures are retried inside the driver.
+ *
+ * Claims outlive their session, because the broker may still be reading their events: a claim
+ * belongs to the store. In mode lease it is settled and closed through any later session, under its
+ * token. In mode hold its rows went back when its session ended, and it is only closed.
  *
  * R = required, O = optional (NULL: unsupported, and the relay says so where it matters).
  */
@@ -190,8 +195,7 @@ struct outbox_store_ops {
 
     /* R. Connects. Blocks until `deadline` at most. The table need not exist. */
     enum outbox_status (*session_open)(struct outbox_store *store, int64_t deadline,
-                                       struct outbox_session **session,
-                                       struct outbox_error *error);
+                                       struct outbox_session **session, struct outbox_error *error);
 
     /* R. Disconnects, also after a failure. A held transaction is rolled back. */
     void (*session_close)(struct outbox_session *session);
@@ -202,8 +206,8 @@ struct outbox_store_ops {
     /* R. A round trip to the server. */
     enum outbox_status (*ping)(struct outbox_session *session, struct outbox_error *error);
 
-    /* R. See enum outbox_schema_action. `session` is NULL for PRINT. CHECK returns SCHEMA if something
-     * stops relaying and then emits at least one line of level ERROR. */
+    /* R. See enum outbox_schema_action. `session` is NULL for PRINT. CHECK returns SCHEMA if
+     * something stops relaying and then emits at least one line of level ERROR. */
     enum outbox_status (*schema)(struct outbox_store *store, struct outbox_session *session,
                                  uint32_t action, outbox_schema_line *emit, void *context,
                                  struct outbox_error *error);
@@ -216,9 +220,10 @@ struct outbox_store_ops {
                                 const struct outbox_claim_request *request,
                                 struct outbox_claim **claim, struct outbox_error *error);
 
-    /* R. Applies outcomes, all in one transaction, by a number of statements that does not depend on
-     * the number of events. Mode lease: only rows still DELIVERING under the claim's token change, the
-     * others are stale. Mode hold: all events of the claim are settled by one call, which commits. */
+    /* R. Applies outcomes, all in one transaction, by a number of statements that does not depend
+     * on the number of events. Mode lease: only rows still DELIVERING under the claim's token
+     * change, the others are stale. Mode hold: all events of the claim are settled by one call,
+     * which commits. */
     enum outbox_status (*settle)(struct outbox_session *session,
                                  const struct outbox_settle_request *settle,
                                  struct outbox_settle_result *result, struct outbox_error *error);
@@ -228,12 +233,12 @@ struct outbox_store_ops {
                                            const struct outbox_settle_request *settle,
                                            struct outbox_settle_result *result,
                                            const struct outbox_claim_request *request,
-                                           struct outbox_claim **claim,
-                                           struct outbox_error *error);
+                                           struct outbox_claim **claim, struct outbox_error *error);
 
-    /* R. Frees the events. Does not touch the database: what is not settled stays claimed, until its
-     * lease expires or abandon() or session_close() rolls its transaction back. By the thread that
-     * uses the session; all claims of a session are closed before the session. */
+    /* R. Frees the events. Does not touch the database: what is not settled stays claimed, until
+     * its lease expires or abandon() or session_close() rolls its transaction back. `session` is
+     * any open session of the store, used by the calling thread, or NULL if there is none any more;
+     * it need not be the one that claimed. All claims are closed before the store. */
     void (*claim_close)(struct outbox_session *session, struct outbox_claim *claim);
 
     /* O, required with HOLD. Mode hold: rolls back, which frees the rows. */
@@ -252,8 +257,8 @@ struct outbox_store_ops {
                                const struct outbox_reap_request *request,
                                struct outbox_reap_result *result, struct outbox_error *error);
 
-    /* O. Inserts events in one transaction. INVALID names the first event (by its index and id) that
-     * cannot be inserted; nothing is inserted then. */
+    /* O. Inserts events in one transaction. INVALID names the first event (by its index and id)
+     * that cannot be inserted; nothing is inserted then. */
     enum outbox_status (*enqueue)(struct outbox_session *session,
                                   const struct outbox_enqueue_request *request,
                                   struct outbox_error *error);
@@ -265,10 +270,9 @@ struct outbox_store_ops {
     /* O, with WAKE. The relay is about to sleep: from the return on, a commit that makes an event
      * due makes *fd readable (a hint only: it may be missed, or come for nothing). *fd stays the
      * driver's and is valid until wake_disarm() or the next wake_arm(). Once armed, the relay polls
-     * once more before it sleeps. Returns UNAVAILABLE if the channel is broken; the relay then polls,
-     * and arms again next time. Must not block longer than a round trip. */
-    enum outbox_status (*wake_arm)(struct outbox_store *store, int *fd,
-                                   struct outbox_error *error);
+     * once more before it sleeps. Returns UNAVAILABLE if the channel is broken; the relay then
+     * polls, and arms again next time. Must not block longer than a round trip. */
+    enum outbox_status (*wake_arm)(struct outbox_store *store, int *fd, struct outbox_error *error);
 
     /* O, with WAKE. The relay is awake: producers need not signal any more. Empties the fd. */
     void (*wake_disarm)(struct outbox_store *store);

@@ -16,6 +16,7 @@
 #ifndef OUTBOX_TYPES_H
 #define OUTBOX_TYPES_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -74,21 +75,31 @@ struct outbox_error {
     char text[472];
 };
 
-#define OUTBOX_ERROR_INIT {sizeof(struct outbox_error), {0}, {0}}
+#define OUTBOX_ERROR_INIT                                                                          \
+    {                                                                                              \
+        sizeof(struct outbox_error), {0},                                                          \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
 /* Fills *error (which may be NULL) and returns `status`, so that a driver can write
  * `return outbox_fail(error, OUTBOX_DENIED, "28P01", "connect to %s: ...", host);` */
-#define outbox_fail(error, status, native_code, ...)                                               \
-    (outbox_error_native((error), (native_code)),                                                  \
-     (void)((error) ? snprintf((error)->text, sizeof((error)->text), __VA_ARGS__) : 0), (status))
-
-static inline void outbox_error_native(struct outbox_error *error, const char *native_code)
+OUTBOX_PRINTF(4, 5)
+static inline enum outbox_status outbox_fail(struct outbox_error *error, enum outbox_status status,
+                                             const char *native_code, const char *format, ...)
 {
-    if (error)
+    if (error) {
+        va_list arguments;
         (void)snprintf(error->native, sizeof(error->native), "%s", native_code ? native_code : "");
+        va_start(arguments, format);
+        (void)vsnprintf(error->text, sizeof(error->text), format, arguments);
+        va_end(arguments);
+    }
+    return status;
 }
 
-/* ---- Configuration keys of a driver ----------------------------------------------------------- */
+/* ---- Configuration keys of a driver ------------------------------------------------------- */
 
 enum outbox_option_type {
     OUTBOX_OPTION_TEXT = 1,
@@ -127,9 +138,9 @@ struct outbox_setting {
     const char *name;
     uint32_t type;
     uint32_t is_set;
-    const char *text;    /* TEXT, CHOICE; NUL-terminated */
-    int64_t integer;     /* BOOL (0, 1), INTEGER, DURATION (ns), SIZE (bytes) */
-    double number;       /* NUMBER */
+    const char *text;                /* TEXT, CHOICE; NUL-terminated */
+    int64_t integer;                 /* BOOL (0, 1), INTEGER, DURATION (ns), SIZE (bytes) */
+    double number;                   /* NUMBER */
     const struct outbox_pair *pairs; /* MAP */
     uint64_t pair_count;
 };
@@ -143,8 +154,8 @@ struct outbox_settings {
 };
 
 /* The value of key `name`; NULL if it is not set or not in the table. */
-static inline const struct outbox_setting *
-outbox_setting_find(const struct outbox_settings *settings, const char *name)
+static inline const struct outbox_setting *outbox_setting_find(
+    const struct outbox_settings *settings, const char *name)
 {
     for (uint64_t i = 0; i < settings->count; i++) {
         const struct outbox_setting *value =
@@ -177,22 +188,22 @@ static inline double outbox_setting_number(const struct outbox_settings *setting
     return value ? value->number : otherwise;
 }
 
-/* ---- Events ----------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------- */
 
 /* One row of the outbox as a store hands it over. Everything it points to belongs to its claim and
  * stays at the same address until claim_close(). */
 struct outbox_event {
-    struct outbox_slice id;      /* the text form of the store's native id */
+    struct outbox_slice id; /* the text form of the store's native id */
     struct outbox_slice type;
     struct outbox_slice payload; /* byte for byte; absent if larger than max_payload of the claim */
     uint64_t payload_size;       /* its true size, also when payload is absent */
     struct outbox_slice headers; /* JSON object text, or absent */
     struct outbox_slice partition_key, ordering_key, aggregate_type, aggregate_id;
-    int64_t attempts;            /* failed attempts so far */
+    int64_t attempts; /* failed attempts so far */
     int64_t created_at, available_at;
 };
 
-/* ---- Services of the relay -------------------------------------------------------------------- */
+/* ---- Services of the relay ---------------------------------------------------------------- */
 
 enum outbox_log_level {
     OUTBOX_LOG_ERROR = 0,

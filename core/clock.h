@@ -1,0 +1,23 @@
+/*
+ * clock.h - the relay's monotonic clock
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_CLOCK_H
+#define CORE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define MICROSECOND ((int64_t)1000)
+#define MILLISECOND ((int64_t)1000000)
+#define SECOND ((int64_t)1000000000)
+#define NEVER INT64_MAX
+
+static inline int64_t clock_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
+}
+
+#endif

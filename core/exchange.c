@@ -1,0 +1,377 @@
+/*
+ * exchange.c - a worker's dealings with the store: claim, settle, or both in one trip
+ * SPDX-License-Identifier: MIT
+ */
+#include "exchange.h"
+
+#include "clock.h"
+#include "log.h"
+#include "poller.h"
+#include "verdict.h"
+
+#include <stdlib.h>
+
+/* A claim of large payloads is kept to about so many bytes, by the average of the claim before. */
+#define CLAIM_BYTES ((uint64_t)8 << 20)
+#define CLAIM_GROWTH 4
+#define SETTLE_TRIES 5
+/* A driver has the deadline; the relay waits a little longer before it decides on its own. */
+#define GIVE_UP_GRACE (2 * SECOND)
+#define RECONNECT_TRIES_ONCE 10
+
+void exchange_lost_session(struct worker *worker, const char *doing, enum outbox_status status,
+                           const struct outbox_error *error)
+{
+    struct pipeline *pipeline = worker->pipeline;
+    struct outbox_session *session = worker->session;
+
+    if (pipeline_phase(pipeline) != PHASE_ABANDON)
+        pipeline_log_failure(pipeline, pipeline->settings->store.plugin->name, doing, status,
+                             error);
+    poller_leave(worker);
+    pthread_mutex_lock(&worker->session_lock);
+    worker->session = NULL;
+    pthread_mutex_unlock(&worker->session_lock);
+    if (session)
+        pipeline->store_ops->session_close(session);
+    if (pipeline->settings->mode == OUTBOX_MODE_HOLD)
+        for (struct batch *batch = worker->in_flight; batch; batch = batch->next)
+            batch->stranded = true;
+    worker->reconnect_at = clock_now() + backoff_delay(&worker->reconnect);
+    worker->failures++;
+    if (pipeline->once && worker->failures >= RECONNECT_TRIES_ONCE)
+        pipeline_fail(pipeline);
+}
+
+/* ---- Batches ------------------------------------------------------------------------------ */
+
+static void batch_retire(struct worker *worker, struct batch *batch)
+{
+    worker->pipeline->store_ops->claim_close(worker->session, batch->claim);
+    batch->claim = NULL;
+    if (worker->spare)
+        batch_free(&batch);
+    else
+        worker->spare = batch;
+}
+
+/* Out of the list of batches in flight: to be reused, or kept until the driver lets go of it. */
+static void batch_take_out(struct worker *worker, struct batch *batch)
+{
+    struct batch **link = &worker->in_flight;
+
+    while (*link != batch)
+        link = &(*link)->next;
+    *link = batch->next;
+    worker->in_flight_events -= batch->count;
+    if (worker->pipeline->settings->mode == OUTBOX_MODE_LEASE)
+        lease_leave(&worker->pipeline->leases, &batch->lease);
+    if (batch_is_returned(batch) && worker->session) {
+        batch_retire(worker, batch);
+    } else {
+        batch->next = worker->zombies;
+        worker->zombies = batch;
+    }
+}
+
+void exchange_bury_zombies(struct worker *worker, bool all)
+{
+    for (struct batch **link = &worker->zombies; *link;) {
+        struct batch *batch = *link;
+        if (all || batch_is_returned(batch)) {
+            *link = batch->next;
+            batch_retire(worker, batch);
+        } else {
+            link = &batch->next;
+        }
+    }
+}
+
+void exchange_drop(struct worker *worker, struct batch *batch)
+{
+    atomic_fetch_add(&worker->pipeline->totals.stale, batch->count - batch->settled);
+    batch_take_out(worker, batch);
+}
+
+static struct batch *batch_spare(struct worker *worker)
+{
+    struct pipeline *pipeline = worker->pipeline;
+    struct batch *batch = worker->spare;
+
+    worker->spare = NULL;
+    return batch ? batch : batch_new(&pipeline->gate, &pipeline->bell, &worker->bell);
+}
+
+/* ---- Settling ----------------------------------------------------------------------------- */
+
+static bool settlements_reserve(struct worker *worker, uint64_t count)
+{
+    if (count <= worker->settlement_capacity)
+        return true;
+    void *grown = realloc(worker->settlements, count * sizeof(*worker->settlements));
+    if (!grown)
+        return false;
+    worker->settlements = grown;
+    worker->settlement_capacity = count;
+    return true;
+}
+
+static void count_verdicts(struct pipeline *pipeline, const struct verdict_counts *counts,
+                           const struct outbox_settle_result *result)
+{
+    struct pipeline_totals *totals = &pipeline->totals;
+
+    atomic_fetch_add(&totals->delivered, counts->delivered);
+    atomic_fetch_add(&totals->retried, counts->retried);
+    atomic_fetch_add(&totals->unknown, counts->unknown);
+    atomic_fetch_add(&totals->dead, counts->dead);
+    atomic_fetch_add(&totals->released, counts->released);
+    atomic_fetch_add(&totals->stale, result->stale);
+    if (counts->delivered > 0)
+        gate_acked(&pipeline->gate);
+    if (result->stale > 0)
+        pipeline_log(pipeline, OUTBOX_LOG_WARN,
+                     "events were claimed by another relay before they were settled: they may be "
+                     "delivered twice",
+                     FIELD_NUMBER("events", result->stale));
+}
+
+static void log_dead(const struct worker *worker, const struct batch *batch, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const struct outbox_settlement *settlement = &worker->settlements[i];
+        const struct outbox_event *event = outbox_claim_at(batch->claim, settlement->index);
+        char id[80], reason[300];
+        if (settlement->verdict != OUTBOX_SETTLE_DEAD)
+            continue;
+        (void)snprintf(id, sizeof(id), "%.*s", (int)event->id.len, event->id.data);
+        (void)snprintf(reason, sizeof(reason), "%.*s", (int)settlement->error.len,
+                       settlement->error.data ? settlement->error.data : "");
+        pipeline_log(worker->pipeline, OUTBOX_LOG_ERROR, "event is DEAD", FIELD("event_id", id),
+                     FIELD("reason", reason));
+    }
+}
+
+static void settle_done(struct worker *worker, struct batch *batch, uint64_t count,
+                        const struct verdict_counts *counts,
+                        const struct outbox_settle_result *result)
+{
+    struct pipeline *pipeline = worker->pipeline;
+
+    count_verdicts(pipeline, counts, result);
+    if (counts->dead > 0)
+        log_dead(worker, batch, count);
+    for (uint64_t i = 0; i < count; i++)
+        batch->events[worker->settlements[i].index].settled = true;
+    batch->settled += count;
+    if (batch->settled < batch->count) {
+        lease_settled(&pipeline->leases, &batch->lease, count);
+        batch->partial_at = clock_now() + PARTIAL_AFTER;
+        return;
+    }
+    batch_take_out(worker, batch);
+}
+
+/* A batch that the store refuses again and again, though it is reachable, would stop all others. */
+static void settle_failed(struct worker *worker, struct batch *batch, enum outbox_status status)
+{
+    if (status == OUTBOX_UNAVAILABLE || ++batch->settle_failures < SETTLE_TRIES)
+        return;
+    pipeline_log(worker->pipeline, OUTBOX_LOG_ERROR,
+                 "a batch cannot be settled: its events are left to their lease",
+                 FIELD_NUMBER("events", batch->count - batch->settled));
+    exchange_drop(worker, batch);
+}
+
+/* ---- Claiming ----------------------------------------------------------------------------- */
+
+static struct outbox_claim_request claim_request(struct worker *worker, char *token)
+{
+    const struct tunables *tunables = &worker->tunables;
+    uint64_t max_payload = tunables->max_payload;
+    const struct pipeline *pipeline = worker->pipeline;
+
+    if (pipeline->limits.max_payload && pipeline->limits.max_payload < max_payload)
+        max_payload = pipeline->limits.max_payload;
+    if (worker->claim_limit > tunables->batch_size)
+        worker->claim_limit = tunables->batch_size;
+    (void)snprintf(token, TOKEN_MAX + 1, TOKEN_PREFIX "%s:%016llx%08llx",
+                   pipeline->config->relay_id, (unsigned long long)worker->token_seed,
+                   (unsigned long long)++worker->claim_number);
+    return (struct outbox_claim_request){
+        .size = sizeof(struct outbox_claim_request),
+        .max_events = worker->claim_limit,
+        .max_payload = max_payload,
+        .token = outbox_slice_of(token),
+        .flags = worker->from_start ? (uint32_t)OUTBOX_CLAIM_FROM_START : 0,
+    };
+}
+
+static void adapt_claim_limit(struct worker *worker, const struct outbox_claim *claim)
+{
+    uint64_t bytes = 0;
+
+    for (uint64_t i = 0; i < claim->count; i++)
+        bytes += outbox_claim_at(claim, i)->payload.len;
+    uint64_t fitting = CLAIM_BYTES / (bytes / claim->count + 1) + 1;
+    uint64_t limit = worker->claim_limit * CLAIM_GROWTH;
+    if (limit > fitting)
+        limit = fitting;
+    worker->claim_limit = limit < worker->tunables.batch_size ? limit : worker->tunables.batch_size;
+}
+
+static void claimed_nothing(struct worker *worker)
+{
+    const struct tunables *tunables = &worker->tunables;
+
+    worker->hungry = false;
+    if (worker->poll_interval < tunables->poll_min)
+        worker->poll_interval = tunables->poll_min;
+    worker->poll_at = clock_now() + worker->poll_interval;
+    worker->poll_interval *= 2;
+    if (worker->poll_interval > tunables->poll_max)
+        worker->poll_interval = tunables->poll_max;
+    if (!worker->pipeline->once)
+        return;
+    if (worker->from_start) {
+        worker->drained = true;
+        return;
+    }
+    worker->from_start = worker->hungry = true;
+}
+
+static void publish(struct worker *worker, struct batch *batch)
+{
+    struct pipeline *pipeline = worker->pipeline;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+
+    if (batch->view.count == 0)
+        return;
+    enum outbox_status status =
+        pipeline->publisher_ops->publish(pipeline->publisher, &batch->view, &error);
+    if (status == OUTBOX_OK)
+        return;
+    batch_refuse(batch, &error);
+    if (gate_shut(&pipeline->gate, error.text, strlen(error.text))) {
+        pipeline_log_failure(pipeline, pipeline->settings->publisher.plugin->name,
+                             "publish (the pipeline pauses)", status, &error);
+        bell_ring(&pipeline->bell);
+    }
+}
+
+static void append_in_flight(struct worker *worker, struct batch *batch)
+{
+    struct batch **link = &worker->in_flight;
+
+    while (*link)
+        link = &(*link)->next;
+    batch->next = NULL;
+    *link = batch;
+    worker->in_flight_events += batch->count;
+}
+
+/* No memory for a batch: the claim is given back by losing its session, or left to its lease. */
+static void claim_without_memory(struct worker *worker, struct outbox_claim *claim)
+{
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    enum outbox_status status =
+        outbox_fail(&error, OUTBOX_INTERNAL, "ENOMEM", "out of memory for %llu claimed events",
+                    (unsigned long long)claim->count);
+
+    worker->pipeline->store_ops->claim_close(worker->session, claim);
+    exchange_lost_session(worker, "take up a claim", status, &error);
+}
+
+static void claim_done(struct worker *worker, struct outbox_claim *claim, const char *token,
+                       int64_t asked_at)
+{
+    struct pipeline *pipeline = worker->pipeline;
+    const struct tunables *tunables = &worker->tunables;
+    uint64_t asked = worker->claim_limit;
+    int64_t now = clock_now();
+
+    if (claim->count == 0) {
+        pipeline->store_ops->claim_close(worker->session, claim);
+        claimed_nothing(worker);
+        return;
+    }
+    poller_disarm(worker);
+    worker->hungry = true;
+    worker->from_start = false;
+    worker->poll_interval = tunables->poll_min;
+    adapt_claim_limit(worker, claim);
+    atomic_fetch_add(&pipeline->totals.claimed, claim->count);
+
+    struct batch *batch = batch_spare(worker);
+    uint64_t max_payload = tunables->max_payload;
+    if (pipeline->limits.max_payload && pipeline->limits.max_payload < max_payload)
+        max_payload = pipeline->limits.max_payload;
+    if (!batch || !batch_fill(batch, claim, max_payload, now + tunables->publish_timeout)) {
+        batch_free(&batch);
+        claim_without_memory(worker, claim);
+        return;
+    }
+    batch->partial_at = now + PARTIAL_AFTER;
+    batch->give_up_at = now + tunables->publish_timeout + GIVE_UP_GRACE;
+    (void)snprintf(batch->lease.token, sizeof(batch->lease.token), "%s", token);
+    append_in_flight(worker, batch);
+    if (pipeline->settings->mode == OUTBOX_MODE_LEASE)
+        lease_enter(&pipeline->leases, &batch->lease, asked_at, tunables->lease, batch->count);
+    if (claim->count == asked)
+        poller_kick_one(pipeline);
+    publish(worker, batch);
+}
+
+/* ---- One trip ----------------------------------------------------------------------------- */
+
+void exchange(struct worker *worker, struct batch *settled, bool claim)
+{
+    const struct outbox_store_ops *ops = worker->pipeline->store_ops;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    struct outbox_settle_result result = {.size = sizeof(result)};
+    struct outbox_settle_request settle = {.size = sizeof(settle),
+                                           .claim = settled ? settled->claim : NULL,
+                                           .settlement_size = sizeof(struct outbox_settlement)};
+    struct outbox_claim *claimed = NULL;
+    struct verdict_counts counts = {0};
+    enum outbox_status status = OUTBOX_OK;
+    char token[TOKEN_MAX + 1];
+    struct outbox_claim_request request = claim_request(worker, token);
+    int64_t asked_at = clock_now();
+
+    if (settled) {
+        if (!settlements_reserve(worker, settled->count)) {
+            pipeline_log(worker->pipeline, OUTBOX_LOG_ERROR,
+                         "out of memory: a batch is left to its lease");
+            exchange_drop(worker, settled);
+            return;
+        }
+        settle.count = verdicts_gather(settled, &worker->tunables, &worker->random,
+                                       worker->settlements, &counts);
+        settle.settlements = worker->settlements;
+    }
+    bool both = settled && claim && ops->settle_and_claim;
+    if (both)
+        status =
+            ops->settle_and_claim(worker->session, &settle, &result, &request, &claimed, &error);
+    else if (settled)
+        status = ops->settle(worker->session, &settle, &result, &error);
+    if (settled) {
+        if (status != OUTBOX_OK) {
+            exchange_lost_session(worker, "settle events", status, &error);
+            settle_failed(worker, settled, status);
+            return;
+        }
+        settle_done(worker, settled, settle.count, &counts, &result);
+    }
+    if (claim && !both)
+        status = ops->claim(worker->session, &request, &claimed, &error);
+    if (status != OUTBOX_OK) {
+        exchange_lost_session(worker, "claim events", status, &error);
+        return;
+    }
+    worker->failures = 0;
+    backoff_reset(&worker->reconnect);
+    if (claim)
+        claim_done(worker, claimed, token, asked_at);
+}

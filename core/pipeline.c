@@ -1,0 +1,290 @@
+/*
+ * pipeline.c - one store, one publisher, and the threads between them
+ * SPDX-License-Identifier: MIT
+ */
+#include "pipeline.h"
+
+#include "batch.h"
+#include "clock.h"
+#include "driver.h"
+#include "keeper.h"
+#include "log.h"
+#include "worker.h"
+
+#include <stdlib.h>
+
+#define OPEN_MIN (200 * MILLISECOND)
+#define OPEN_MAX (5 * SECOND)
+/* Of the time that a shutdown has, the broker gets this share, the store the rest. */
+#define BROKER_SHARE 0.8
+
+void pipeline_log_failure(const struct pipeline *pipeline, const char *driver, const char *doing,
+                          enum outbox_status status, const struct outbox_error *error)
+{
+    if (status == OUTBOX_INTERRUPTED)
+        return; /* our own wish */
+    pipeline_log(pipeline, OUTBOX_LOG_ERROR, "a driver call failed", FIELD("driver", driver),
+                 FIELD("doing", doing), FIELD("error", error->text), FIELD("code", error->native));
+}
+
+struct tunables pipeline_tunables(struct pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->tunables_lock);
+    struct tunables tunables = pipeline->tunables;
+    pthread_mutex_unlock(&pipeline->tunables_lock);
+    return tunables;
+}
+
+void pipeline_retune(struct pipeline *pipeline, const struct tunables *tunables)
+{
+    pthread_mutex_lock(&pipeline->tunables_lock);
+    pipeline->tunables = *tunables;
+    pthread_mutex_unlock(&pipeline->tunables_lock);
+    bell_ring(&pipeline->bell);
+}
+
+void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
+{
+    int64_t now = clock_now();
+    int expected = PHASE_RUN;
+
+    atomic_store(&pipeline->release_at, now + (int64_t)((double)(deadline - now) * BROKER_SHARE));
+    atomic_store(&pipeline->abandon_at, deadline);
+    atomic_compare_exchange_strong(&pipeline->phase, &expected, PHASE_DRAIN);
+    bell_ring(&pipeline->bell);
+}
+
+void pipeline_fail(struct pipeline *pipeline)
+{
+    atomic_store(&pipeline->failed, true);
+    pipeline_stop(pipeline, clock_now() + pipeline->config->shutdown_timeout);
+}
+
+void pipeline_interrupt(struct pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->keeper_lock);
+    if (pipeline->keeper_session && pipeline->store_ops->interrupt)
+        pipeline->store_ops->interrupt(pipeline->keeper_session);
+    pthread_mutex_unlock(&pipeline->keeper_lock);
+}
+
+/* ---- Drivers ------------------------------------------------------------------------------ */
+
+static bool is_for_a_person(enum outbox_status status)
+{
+    return status == OUTBOX_INVALID || status == OUTBOX_UNSUPPORTED;
+}
+
+static enum outbox_status open_drivers(struct pipeline *pipeline)
+{
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    enum outbox_status status;
+
+    if (!pipeline->store) {
+        status = driver_store_open(&pipeline->store_host, pipeline->config, pipeline->settings,
+                                   &pipeline->store, &error);
+        if (status != OUTBOX_OK) {
+            pipeline->store = NULL;
+            pipeline_log_failure(pipeline, pipeline->settings->store.plugin->name, "open the store",
+                                 status, &error);
+            return status;
+        }
+    }
+    status = driver_publisher_open(&pipeline->publisher_host, pipeline->settings,
+                                   &pipeline->publisher, &error);
+    if (status != OUTBOX_OK) {
+        pipeline->publisher = NULL;
+        pipeline_log_failure(pipeline, pipeline->settings->publisher.plugin->name,
+                             "open the publisher", status, &error);
+        return status;
+    }
+    pipeline->limits = (struct outbox_publisher_limits){.size = sizeof(pipeline->limits)};
+    if (pipeline->publisher_ops->limits)
+        pipeline->publisher_ops->limits(pipeline->publisher, &pipeline->limits);
+    return OUTBOX_OK;
+}
+
+/* Tries until the drivers are open; false if that cannot be, or the relay stops. */
+static bool open_until_stopped(struct pipeline *pipeline)
+{
+    struct backoff backoff;
+
+    backoff_init(&backoff, OPEN_MIN, OPEN_MAX);
+    while (pipeline_phase(pipeline) == PHASE_RUN) {
+        enum outbox_status status = open_drivers(pipeline);
+        if (status == OUTBOX_OK)
+            return true;
+        if (is_for_a_person(status) || pipeline->once) {
+            atomic_store(&pipeline->failed, true);
+            return false;
+        }
+        (void)bell_wait(&pipeline->bell, -1, clock_now() + backoff_delay(&backoff));
+    }
+    return false;
+}
+
+/* ---- Workers ------------------------------------------------------------------------------ */
+
+static bool start_workers(struct pipeline *pipeline)
+{
+    pipeline->workers = calloc(pipeline->settings->workers, sizeof(*pipeline->workers));
+    if (!pipeline->workers)
+        return false;
+    while (pipeline->worker_count < pipeline->settings->workers) {
+        if (!worker_init(&pipeline->workers[pipeline->worker_count], pipeline))
+            return false;
+        pipeline->worker_count++;
+    }
+    for (uint64_t i = 0; i < pipeline->worker_count; i++) {
+        atomic_fetch_add(&pipeline->live_workers, 1);
+        if (!worker_start(&pipeline->workers[i])) {
+            atomic_fetch_sub(&pipeline->live_workers, 1);
+            pipeline->workers[i].thread = 0;
+            return false;
+        }
+    }
+    return true;
+}
+
+static void kick_workers(struct pipeline *pipeline)
+{
+    for (uint64_t i = 0; i < pipeline->worker_count; i++)
+        worker_kick(&pipeline->workers[i]);
+}
+
+static void close_all(struct pipeline *pipeline)
+{
+    for (uint64_t i = 0; i < pipeline->worker_count; i++)
+        if (pipeline->workers[i].thread)
+            pthread_join(pipeline->workers[i].thread, NULL);
+    /* First the publisher: until it is closed its threads may still look at claimed events. */
+    if (pipeline->publisher)
+        pipeline->publisher_ops->close(pipeline->publisher);
+    for (uint64_t i = 0; i < pipeline->worker_count; i++)
+        worker_clear(&pipeline->workers[i]);
+    free(pipeline->workers);
+    if (pipeline->store)
+        pipeline->store_ops->close(pipeline->store);
+}
+
+/* ---- The supervisor ----------------------------------------------------------------------- */
+
+static void move_to(struct pipeline *pipeline, enum pipeline_phase phase)
+{
+    atomic_store_explicit(&pipeline->phase, phase, memory_order_release);
+    kick_workers(pipeline);
+}
+
+/* Returns when the next step of a shutdown is due. */
+static int64_t shut_down_further(struct pipeline *pipeline, bool *announced)
+{
+    int64_t now = clock_now();
+    enum pipeline_phase phase = pipeline_phase(pipeline);
+
+    if (phase == PHASE_RUN)
+        return NEVER;
+    if (!*announced) {
+        struct outbox_error error = OUTBOX_ERROR_INIT;
+        *announced = true;
+        kick_workers(pipeline);
+        if (pipeline->publisher_ops->flush) /* a deadline that has passed: hurry, do not wait */
+            (void)pipeline->publisher_ops->flush(pipeline->publisher, now, &error);
+    }
+    if (phase == PHASE_DRAIN) {
+        if (now < atomic_load(&pipeline->release_at))
+            return atomic_load(&pipeline->release_at);
+        move_to(pipeline, PHASE_RELEASE);
+    }
+    if (now < atomic_load(&pipeline->abandon_at))
+        return atomic_load(&pipeline->abandon_at);
+    if (phase != PHASE_ABANDON)
+        move_to(pipeline, PHASE_ABANDON);
+    for (uint64_t i = 0; i < pipeline->worker_count; i++)
+        worker_interrupt(&pipeline->workers[i]);
+    return now + 100 * MILLISECOND; /* an interrupt may come between two calls */
+}
+
+static void supervise(struct pipeline *pipeline)
+{
+    struct keeper keeper;
+    bool announced = false;
+
+    keeper_init(&keeper, pipeline);
+    if (!start_workers(pipeline)) {
+        pipeline_log(pipeline, OUTBOX_LOG_ERROR, "out of memory, threads or descriptors");
+        pipeline_fail(pipeline);
+    }
+    while (atomic_load(&pipeline->live_workers) > 0) {
+        int64_t deadline = shut_down_further(pipeline, &announced);
+        keeper_round(&keeper);
+        int64_t due = keeper_deadline(&keeper);
+        if (atomic_load(&pipeline->live_workers) > 0)
+            (void)bell_wait(&pipeline->bell, -1, due < deadline ? due : deadline);
+    }
+    keeper_clear(&keeper);
+}
+
+static void log_totals(const struct pipeline *pipeline)
+{
+    const struct pipeline_totals *totals = &pipeline->totals;
+
+    pipeline_log(pipeline, OUTBOX_LOG_INFO, "pipeline ended",
+                 FIELD_NUMBER("claimed", atomic_load(&totals->claimed)),
+                 FIELD_NUMBER("delivered", atomic_load(&totals->delivered)),
+                 FIELD_NUMBER("retried", atomic_load(&totals->retried)),
+                 FIELD_NUMBER("unknown", atomic_load(&totals->unknown)),
+                 FIELD_NUMBER("dead", atomic_load(&totals->dead)),
+                 FIELD_NUMBER("released", atomic_load(&totals->released)),
+                 FIELD_NUMBER("stale", atomic_load(&totals->stale)),
+                 FIELD_NUMBER("expired", atomic_load(&totals->expired)));
+}
+
+static void *pipeline_main(void *argument)
+{
+    struct pipeline *pipeline = argument;
+
+    if (open_until_stopped(pipeline))
+        supervise(pipeline);
+    close_all(pipeline);
+    log_totals(pipeline);
+    atomic_store(&pipeline->ended, true);
+    bell_ring(pipeline->relay_bell);
+    return NULL;
+}
+
+bool pipeline_start(struct pipeline *pipeline, const struct config *config,
+                    const struct pipeline_config *settings, bool once, struct bell *relay_bell)
+{
+    *pipeline = (struct pipeline){.config = config,
+                                  .settings = settings,
+                                  .once = once,
+                                  .store_ops = settings->store.plugin->store,
+                                  .publisher_ops = settings->publisher.plugin->publisher,
+                                  .tunables = settings->tunables,
+                                  .relay_bell = relay_bell};
+    host_init(&pipeline->store_host, settings->name, settings->store.plugin->name);
+    host_init(&pipeline->publisher_host, settings->name, settings->publisher.plugin->name);
+    pipeline->publisher_host.table.complete = batch_complete;
+    gate_init(&pipeline->gate);
+    lease_book_init(&pipeline->leases);
+    pthread_mutex_init(&pipeline->tunables_lock, NULL);
+    pthread_mutex_init(&pipeline->poller_lock, NULL);
+    pthread_mutex_init(&pipeline->keeper_lock, NULL);
+    if (!bell_init(&pipeline->bell))
+        return false;
+    return pthread_create(&pipeline->thread, NULL, pipeline_main, pipeline) == 0;
+}
+
+void pipeline_join(struct pipeline *pipeline)
+{
+    if (pipeline->thread)
+        pthread_join(pipeline->thread, NULL);
+    bell_clear(&pipeline->bell);
+    pthread_mutex_destroy(&pipeline->keeper_lock);
+    pthread_mutex_destroy(&pipeline->poller_lock);
+    pthread_mutex_destroy(&pipeline->tunables_lock);
+    lease_book_clear(&pipeline->leases);
+    gate_clear(&pipeline->gate);
+    host_clear(&pipeline->publisher_host);
+    host_clear(&pipeline->store_host);
+}

@@ -1,0 +1,104 @@
+/*
+ * pipeline.h - one store, one publisher, and the threads between them
+ * SPDX-License-Identifier: MIT
+ *
+ * A pipeline has one supervisor thread, which opens the drivers, keeps leases alive, ends expired
+ * ones, probes an absent broker and shuts down; and `workers` threads that claim, publish and
+ * settle.
+ */
+#ifndef CORE_PIPELINE_H
+#define CORE_PIPELINE_H
+
+#include "bell.h"
+#include "config.h"
+#include "gate.h"
+#include "host.h"
+#include "lease.h"
+
+#include <outbox/plugin.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Only ever moves forward. */
+enum pipeline_phase {
+    PHASE_RUN,
+    PHASE_DRAIN,   /* claims nothing more, waits for the broker */
+    PHASE_RELEASE, /* waits no longer: settles what is known, releases the rest */
+    PHASE_ABANDON  /* out of time: what is not settled is left to its lease */
+};
+
+struct pipeline_totals {
+    _Atomic uint64_t claimed, delivered, retried, unknown, dead, released, stale, expired;
+};
+
+struct worker;
+
+struct pipeline {
+    const struct config *config;
+    const struct pipeline_config *settings;
+    bool once;
+
+    struct host store_host, publisher_host;
+    const struct outbox_store_ops *store_ops;
+    const struct outbox_publisher_ops *publisher_ops;
+    struct outbox_store *store;
+    struct outbox_publisher *publisher;
+    struct outbox_publisher_limits limits;
+
+    struct gate gate;
+    struct lease_book leases;
+    struct pipeline_totals totals;
+
+    pthread_mutex_t tunables_lock;
+    struct tunables tunables; /* under tunables_lock */
+
+    pthread_t thread;        /* the supervisor */
+    struct bell bell;        /* the supervisor's */
+    struct bell *relay_bell; /* rung when the pipeline has ended */
+    _Atomic int phase;       /* enum pipeline_phase */
+    _Atomic int64_t release_at, abandon_at;
+    _Atomic bool failed, ended;
+
+    pthread_mutex_t keeper_lock; /* guards the pointer, for interrupts */
+    struct outbox_session *keeper_session;
+
+    struct worker *workers;
+    uint64_t worker_count;
+    _Atomic uint64_t live_workers;
+    pthread_mutex_t poller_lock;
+    struct worker *poller; /* under poller_lock: the one idle worker that polls for all */
+};
+
+/* Starts the supervisor, which does the rest. Fails only if the process is out of resources. */
+bool pipeline_start(struct pipeline *pipeline, const struct config *config,
+                    const struct pipeline_config *settings, bool once, struct bell *relay_bell)
+    __attribute__((warn_unused_result));
+
+/* Begins to drain; all must be over at `deadline`. */
+void pipeline_stop(struct pipeline *pipeline, int64_t deadline);
+
+/* Ends the store call that the supervisor may be in; any thread. */
+void pipeline_interrupt(struct pipeline *pipeline);
+
+/* Waits for the end and releases everything. */
+void pipeline_join(struct pipeline *pipeline);
+
+void pipeline_retune(struct pipeline *pipeline, const struct tunables *tunables);
+struct tunables pipeline_tunables(struct pipeline *pipeline);
+
+/* Gives up on a --once run. */
+void pipeline_fail(struct pipeline *pipeline);
+
+static inline enum pipeline_phase pipeline_phase(const struct pipeline *pipeline)
+{
+    return (enum pipeline_phase)atomic_load_explicit(&pipeline->phase, memory_order_acquire);
+}
+
+/* Logs a driver's failure: what was being done, and the driver's own words. */
+void pipeline_log_failure(const struct pipeline *pipeline, const char *driver, const char *doing,
+                          enum outbox_status status, const struct outbox_error *error);
+
+#define pipeline_log(pipeline, level, message, ...)                                                \
+    log_line(level, message, FIELD("pipeline", (pipeline)->settings->name), ##__VA_ARGS__)
+
+#endif

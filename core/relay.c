@@ -1,0 +1,176 @@
+/*
+ * relay.c - all pipelines of a process, from start to drained
+ * SPDX-License-Identifier: MIT
+ */
+#include "relay.h"
+
+#include "clock.h"
+#include "log.h"
+#include "pipeline.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct relay {
+    const struct config *config;
+    struct pipeline *pipelines;
+    size_t count;
+    struct bell bell;
+    int signals;
+    bool stopping;
+    int64_t stop_by;   /* once stopping */
+    int64_t next_push; /* when to interrupt what still runs */
+};
+
+/* Drivers keep their calls short; one that does not is interrupted, and in the end left behind. */
+#define PUSH_EVERY (200 * MILLISECOND)
+#define LEAVE_AFTER (5 * SECOND)
+
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void relay_stop(struct relay *relay)
+{
+    int64_t now = clock_now();
+
+    /* A second wish to stop is for stopping at once. */
+    relay->stop_by = relay->stopping ? now : now + relay->config->shutdown_timeout;
+    relay->next_push = relay->stop_by;
+    relay->stopping = true;
+    for (size_t i = 0; i < relay->count; i++)
+        pipeline_stop(&relay->pipelines[i], relay->stop_by);
+}
+
+static void relay_push(struct relay *relay)
+{
+    int64_t now = clock_now();
+
+    if (!relay->stopping || now < relay->next_push)
+        return;
+    if (now >= relay->stop_by + LEAVE_AFTER) {
+        log_line(OUTBOX_LOG_ERROR,
+                 "a driver does not return: leaving; what is not settled comes again");
+        _exit(1);
+    }
+    for (size_t i = 0; i < relay->count; i++)
+        pipeline_interrupt(&relay->pipelines[i]);
+    relay->next_push = now + PUSH_EVERY;
+}
+
+static void relay_retune(struct relay *relay, const struct config *fresh)
+{
+    for (size_t i = 0; i < relay->count; i++) {
+        struct pipeline *pipeline = &relay->pipelines[i];
+        for (size_t j = 0; j < fresh->pipeline_count; j++)
+            if (strcmp(fresh->pipelines[j].name, pipeline->settings->name) == 0)
+                pipeline_retune(pipeline, &fresh->pipelines[j].tunables);
+    }
+    log_setup(fresh->log_level, fresh->log_format);
+    log_line(OUTBOX_LOG_INFO, "configuration read again: intervals, limits, retries and the log "
+                              "level apply now, all else at the next start");
+}
+
+static void relay_signal(struct relay *relay, uint32_t number,
+                         struct config *(*reload)(void *context), void *context)
+{
+    if (number == SIGHUP) {
+        struct config *fresh = reload(context);
+        if (fresh)
+            relay_retune(relay, fresh);
+        config_free(&fresh);
+        return;
+    }
+    log_line(OUTBOX_LOG_INFO, relay->stopping ? "second signal: leaving at once" : "stopping",
+             FIELD("signal", strsignal((int)number)));
+    relay_stop(relay);
+}
+
+static void relay_read_signals(struct relay *relay, struct config *(*reload)(void *context),
+                               void *context)
+{
+    struct signalfd_siginfo info;
+
+    while (read(relay->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        relay_signal(relay, info.ssi_signo, reload, context);
+}
+
+static bool relay_ended(const struct relay *relay)
+{
+    for (size_t i = 0; i < relay->count; i++)
+        if (!atomic_load(&relay->pipelines[i].ended))
+            return false;
+    return true;
+}
+
+static void relay_sum(const struct relay *relay, struct relay_totals *totals)
+{
+    *totals = (struct relay_totals){0};
+    for (size_t i = 0; i < relay->count; i++) {
+        const struct pipeline_totals *part = &relay->pipelines[i].totals;
+        totals->claimed += atomic_load(&part->claimed);
+        totals->delivered += atomic_load(&part->delivered);
+        totals->retried += atomic_load(&part->retried);
+        totals->dead += atomic_load(&part->dead);
+        totals->released += atomic_load(&part->released);
+        totals->stale += atomic_load(&part->stale);
+    }
+}
+
+static bool relay_start(struct relay *relay, bool once)
+{
+    for (size_t i = 0; i < relay->config->pipeline_count; i++) {
+        relay->count++;
+        if (!pipeline_start(&relay->pipelines[i], relay->config, &relay->config->pipelines[i], once,
+                            &relay->bell))
+            return false;
+    }
+    return true;
+}
+
+int relay_run(const struct config *config, bool once, struct config *(*reload)(void *context),
+              void *context, struct relay_totals *totals)
+{
+    struct relay relay = {.config = config, .signals = open_signals()};
+    bool failed = false;
+
+    relay.pipelines = calloc(config->pipeline_count, sizeof(*relay.pipelines));
+    if (relay.signals < 0 || !relay.pipelines || !bell_init(&relay.bell)) {
+        log_line(OUTBOX_LOG_ERROR, "out of memory or descriptors");
+        if (relay.signals >= 0)
+            (void)close(relay.signals);
+        free(relay.pipelines);
+        return 1;
+    }
+    if (!relay_start(&relay, once)) {
+        log_line(OUTBOX_LOG_ERROR, "out of memory, threads or descriptors",
+                 FIELD("error", strerror(errno)));
+        relay_stop(&relay);
+        failed = true;
+        atomic_store(&relay.pipelines[relay.count - 1].ended, true); /* it never began */
+    }
+    while (!relay_ended(&relay)) {
+        if (bell_wait(&relay.bell, relay.signals, relay.stopping ? relay.next_push : NEVER))
+            relay_read_signals(&relay, reload, context);
+        relay_push(&relay);
+    }
+    for (size_t i = 0; i < relay.count; i++) {
+        pipeline_join(&relay.pipelines[i]);
+        failed = failed || atomic_load(&relay.pipelines[i].failed);
+    }
+    relay_sum(&relay, totals);
+    free(relay.pipelines);
+    bell_clear(&relay.bell);
+    (void)close(relay.signals);
+    return failed ? 1 : 0;
+}

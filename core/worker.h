@@ -1,0 +1,61 @@
+/*
+ * worker.h - claims, publishes and settles, with many batches in flight
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_WORKER_H
+#define CORE_WORKER_H
+
+#include "batch.h"
+#include "pipeline.h"
+
+/* A batch that is not answered as a whole is settled piece by piece, so often. */
+#define PARTIAL_AFTER (250 * MILLISECOND)
+
+struct worker {
+    struct pipeline *pipeline;
+    pthread_t thread;
+    struct bell bell;
+    struct tunables tunables; /* as of the current round */
+
+    pthread_mutex_t session_lock; /* guards the pointer, for interrupts from other threads */
+    struct outbox_session *session;
+    struct backoff reconnect;
+    int64_t reconnect_at;
+    unsigned failures; /* in a row */
+
+    struct batch *in_flight; /* oldest first */
+    uint64_t in_flight_events;
+    struct batch *zombies; /* settled, but the driver still holds them */
+    struct batch *spare;
+    struct outbox_settlement *settlements;
+    uint64_t settlement_capacity;
+
+    uint64_t claim_limit; /* grows to batch_size while payloads are small */
+    uint64_t claim_number;
+    uint64_t token_seed;
+    struct random random;
+
+    bool hungry;     /* there may be more to claim */
+    bool from_start; /* --once: the next claim decides whether all is drained */
+    bool drained;
+    _Atomic bool parked, kicked;
+    int64_t poll_interval, poll_at;
+    bool armed;
+    int wake_fd;
+    int64_t arm_at; /* not before: the wake-up channel failed */
+};
+
+bool worker_init(struct worker *worker, struct pipeline *pipeline)
+    __attribute__((warn_unused_result));
+bool worker_start(struct worker *worker) __attribute__((warn_unused_result));
+
+/* After the thread has ended and the publisher is closed. */
+void worker_clear(struct worker *worker);
+
+/* Makes the worker claim again; any thread. */
+void worker_kick(struct worker *worker);
+
+/* Ends the store call that the worker may be in; any thread. */
+void worker_interrupt(struct worker *worker);
+
+#endif
