@@ -7,8 +7,8 @@
 
 #include "checker.h"
 
-/* Checks and resolves a pipeline, rules between its keys included. Its name is set whenever it could
- * be read. False after a mistake. */
+/* Checks and resolves a pipeline, rules between its keys included. Its name is set whenever it
+ * could be read. False after a mistake. */
 bool pipeline_check(struct checker *checker, const struct json_path *path, const json_t *object,
                     struct plugins *plugins, struct pipeline_config *pipeline)
     __attribute__((warn_unused_result));

@@ -7,8 +7,8 @@
 
 #include "checker.h"
 
-/* The document of a source, with --set applied. NULL or an incomplete one after a mistake. The caller
- * releases it with json_decref(). */
+/* The document of a source, with --set applied. NULL or an incomplete one after a mistake. The
+ * caller releases it with json_decref(). */
 json_t *config_read(struct checker *checker, const struct config_source *source)
     __attribute__((warn_unused_result));
 

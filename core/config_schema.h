@@ -42,8 +42,8 @@ enum config_section_id {
 const struct config_section *config_section(enum config_section_id id);
 
 /* Checks an object (NULL: left out, every key takes its default) against its section. Notes all its
- * mistakes. The settings, in the order of the options, live in checker->memory; NULL only when there
- * is no memory left. Look at checker->failed for whether they may be used. */
+ * mistakes. The settings, in the order of the options, live in checker->memory; NULL only when
+ * there is no memory left. Look at checker->failed for whether they may be used. */
 const struct outbox_settings *section_check(struct checker *checker, const struct json_path *path,
                                             const json_t *object,
                                             const struct config_section *section)

@@ -13,6 +13,9 @@
 /* Whether this relay knows the type of a driver's option. */
 bool option_type_known(uint32_t type);
 
+/* Whether a value of the type is written in quotes in the file, a default then having none. */
+bool option_type_quoted(uint32_t type);
+
 /* Checks and resolves a value; false after a mistake. What the setting points to lives in
  * checker->memory. `path` is that of the value. */
 bool value_check(struct checker *checker, const struct json_path *path,

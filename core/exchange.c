@@ -17,7 +17,7 @@
 #define SETTLE_TRIES 5
 /* A driver has the deadline; the relay waits a little longer before it decides on its own. */
 #define GIVE_UP_GRACE (2 * SECOND)
-#define RECONNECT_TRIES_ONCE 10
+#define RECONNECT_TRIES_ONCE 6
 
 void exchange_lost_session(struct worker *worker, const char *doing, enum outbox_status status,
                            const struct outbox_error *error)
@@ -39,7 +39,8 @@ void exchange_lost_session(struct worker *worker, const char *doing, enum outbox
             batch->stranded = true;
     worker->reconnect_at = clock_now() + backoff_delay(&worker->reconnect);
     worker->failures++;
-    if (pipeline->once && worker->failures >= RECONNECT_TRIES_ONCE)
+    if (pipeline->once &&
+        (status != OUTBOX_UNAVAILABLE || worker->failures >= RECONNECT_TRIES_ONCE))
         pipeline_fail(pipeline);
 }
 

@@ -260,7 +260,8 @@ int64_t keeper_deadline(const struct keeper *keeper)
     if (pipeline_phase(pipeline) != PHASE_RUN)
         return deadline;
     deadline = earlier(deadline, gate_next_probe(&pipeline->gate));
-    if (!keeper->session && (leases(keeper) || !keeper->examined))
-        return earlier(deadline, keeper->reconnect_at);
-    return leases(keeper) ? earlier(deadline, keeper->reap_at) : deadline;
+    int64_t wanted = !keeper->examined ? 0 : leases(keeper) ? keeper->reap_at : NEVER;
+    if (!keeper->session && wanted < keeper->reconnect_at)
+        wanted = keeper->reconnect_at;
+    return earlier(deadline, wanted);
 }

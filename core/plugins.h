@@ -23,14 +23,19 @@ struct plugin_file {
 
 /* Folders are searched in this order, the first file of a kind and name wins: those added, then
  * $OUTBOX_PLUGIN_PATH (colons), then the folders beside the binary that a build tree has, then the
- * installed folder. Signals must be blocked already: drivers may start threads. */
-struct plugins *plugins_new(void);
+ * installed folder. Signals must be blocked already: drivers may start threads. NULL when there is
+ * no memory left. */
+struct plugins *plugins_new(void) __attribute__((warn_unused_result));
+
+/* Adding a folder again changes nothing. A failure to do so is told by the next find. */
 void plugins_add_folder(struct plugins *plugins, const char *folder);
 
-/* The checked descriptor, loaded on first use; NULL with a sentence in `error` that says where was
- * looked and what there is. Never unloaded. One thread at a time. */
+/* The checked descriptor, loaded on first use and valid until plugins_free(): the file itself is
+ * never unloaded. No other file is loaded. NULL with a sentence in `error` that says where was
+ * looked and what there is. One thread at a time. */
 const struct outbox_plugin *plugins_find(struct plugins *plugins, uint32_t kind, const char *name,
-                                         struct outbox_error *error);
+                                         struct outbox_error *error)
+    __attribute__((warn_unused_result));
 
 /* Every file found, loaded and checked; a refused one carries its reason. Valid until plugins_free.
  */

@@ -1,0 +1,237 @@
+/*
+ * config_schema.c - the keys of the configuration that are the core's own
+ * SPDX-License-Identifier: MIT
+ */
+#include "config_schema.h"
+#include "config_value.h"
+
+#define MILLISECOND 1e6
+#define SECOND 1e9
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+#define MIB (1024.0 * 1024)
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define OPTIONS(table)                                                                             \
+    .options = (table), .option_size = sizeof((table)[0]), .option_count = COUNT(table)
+#define LATER(table) .later = (table), .later_count = COUNT(table)
+
+static const char *const root_children[] = {"relay", "log", "pipelines", NULL};
+static const struct later_key root_later[] = {{"http", NULL}, {"telemetry", NULL}};
+
+static const struct outbox_option relay_options[] = {
+    {.name = "id",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "auto",
+     .help = "Names this relay in claims and logs: at most 64 letters, digits, '.', '_' and '-'. "
+             "Relays that run at the same time must differ. \"auto\" makes one of the host's name, "
+             "the process id and a random part."},
+    {.name = "plugin_path",
+     .type = CONFIG_OPTION_LIST,
+     .help = "Folders that are searched for drivers before all others."},
+    {.name = "shutdown_timeout",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "30s",
+     .minimum = 100 * MILLISECOND,
+     .maximum = HOUR,
+     .help = "How long a stopping relay waits for what is in flight before it gives up on it."},
+};
+
+static const struct outbox_option log_options[] = {
+    {.name = "level",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "info",
+     .choices = "error|warn|info|debug",
+     .help = "The least important lines that are still written."},
+    {.name = "format",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "auto",
+     .choices = "auto|text|json",
+     .help = "\"auto\" is text on a terminal and JSON elsewhere."},
+};
+
+static const struct outbox_option pipeline_options[] = {
+    {.name = "name",
+     .type = OUTBOX_OPTION_TEXT,
+     .flags = OUTBOX_OPTION_REQUIRED,
+     .help = "Names the pipeline in logs and for `-p`: at most 64 letters, digits, '.', '_' and "
+             "'-', and no other pipeline's name."},
+    {.name = "delivered",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "keep",
+     .choices = "keep|delete",
+     .help = "Whether the row of a delivered event is marked DELIVERED or deleted."},
+};
+static const char *const pipeline_children[] = {"store", "publisher", "claim", "publish",
+                                                "retry", "order",     "route", NULL};
+static const struct later_key pipeline_later[] = {{"maintenance", NULL}};
+
+static const struct outbox_option claim_options[] = {
+    {.name = "mode",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "lease",
+     .choices = "lease|hold",
+     .help = "\"lease\" commits a claim before anything is published; \"hold\" keeps the rows "
+             "locked in an open transaction meanwhile, for tables without lease columns."},
+    {.name = "batch_size",
+     .type = OUTBOX_OPTION_INTEGER,
+     .default_value = "500",
+     .minimum = 1,
+     .maximum = 10000,
+     .help = "The most events that one claim takes."},
+    {.name = "workers",
+     .type = OUTBOX_OPTION_INTEGER,
+     .default_value = "2",
+     .minimum = 1,
+     .maximum = 64,
+     .help = "How many claims are worked on at a time, each over its own connection."},
+    {.name = "lease",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "60s",
+     .minimum = SECOND,
+     .maximum = DAY,
+     .help = "After that long without renewal, other relays take a claim to be abandoned."},
+    {.name = "foreign_lease",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "10m",
+     .minimum = SECOND,
+     .maximum = 30 * DAY,
+     .help = "The same for rows that a relay of another make holds in the same table; not shorter "
+             "than `lease`."},
+    {.name = "poll_min",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "5ms",
+     .minimum = MILLISECOND,
+     .maximum = HOUR,
+     .help = "The first pause after a claim found nothing; it doubles up to `poll_max`."},
+    {.name = "poll_max",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "500ms",
+     .minimum = MILLISECOND,
+     .maximum = HOUR,
+     .help = "The longest pause between two looks at an idle table."},
+    {.name = "notify",
+     .type = OUTBOX_OPTION_BOOL,
+     .default_value = "true",
+     .help = "Whether an idle relay asks the store to be woken, where the store can."},
+};
+static const struct later_key claim_later[] = {{"mode", "lanes"}, {"lanes", NULL}};
+
+static const struct outbox_option publish_options[] = {
+    {.name = "timeout",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "30s",
+     .minimum = 100 * MILLISECOND,
+     .maximum = HOUR,
+     .help = "How long the broker may take to acknowledge an event."},
+    {.name = "max_in_flight",
+     .type = OUTBOX_OPTION_INTEGER,
+     .default_value = "10000",
+     .minimum = 1,
+     .maximum = 1000000,
+     .help = "The most events of the pipeline that wait for the broker at a time."},
+    {.name = "max_payload",
+     .type = OUTBOX_OPTION_SIZE,
+     .default_value = "1MiB",
+     .minimum = 1,
+     .maximum = 1024 * MIB,
+     .help = "An event with a larger payload becomes DEAD instead of being published."},
+};
+
+static const struct outbox_option retry_options[] = {
+    {.name = "max_attempts",
+     .type = OUTBOX_OPTION_INTEGER,
+     .default_value = "25",
+     .minimum = 1,
+     .maximum = 1000000,
+     .help = "An event that has failed that often becomes DEAD."},
+    {.name = "base_delay",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "1s",
+     .minimum = MILLISECOND,
+     .maximum = DAY,
+     .help = "The wait after the first failure; it doubles with each further one."},
+    {.name = "max_delay",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "24h",
+     .minimum = MILLISECOND,
+     .maximum = 30 * DAY,
+     .help = "The longest wait between two attempts; not shorter than `base_delay`."},
+    {.name = "jitter",
+     .type = OUTBOX_OPTION_NUMBER,
+     .default_value = "0.15",
+     .minimum = 0,
+     .maximum = 1,
+     .help = "The part of a wait that is random, so that events do not come back all at once."},
+};
+
+static const struct outbox_option order_options[] = {
+    {.name = "by",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "none",
+     .choices = "none",
+     .help = "\"none\": events are delivered about in the order of their insertion."},
+    {.name = "on_dead",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "continue",
+     .choices = "continue",
+     .help = "\"continue\": a DEAD event holds nothing back."},
+};
+static const struct later_key order_later[] = {{"by", "key"}, {"on_dead", "block"}};
+
+static const struct outbox_option route_options[] = {
+    {.name = "topic",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "{type}",
+     .help = "Where an event goes: to the topic, subject or stream named as its type."},
+    {.name = "key",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "{partition_key}",
+     .help = "The message's key: the event's partition key."},
+    {.name = "format",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "raw",
+     .choices = "raw",
+     .help = "\"raw\": the payload goes out byte for byte."},
+};
+static const struct later_key route_later[] = {
+    {"topic", "!{type}"}, {"key", "!{partition_key}"}, {"format", "cloudevents"},
+    {"rules", NULL},      {"headers", NULL},
+};
+
+static const struct config_section sections[SECTION_COUNT] = {
+    [SECTION_ROOT] = {.path = "", .help = "", .children = root_children, LATER(root_later)},
+    [SECTION_RELAY] = {.path = "relay", .help = "The process as a whole.", OPTIONS(relay_options)},
+    [SECTION_LOG] = {.path = "log",
+                     .help = "What is written to standard error.",
+                     OPTIONS(log_options)},
+    [SECTION_PIPELINE] = {.path = "pipelines[]",
+                          .help = "Each pipeline relays from one store to one publisher; there is "
+                                  "at least one. A failing pipeline never stops another.",
+                          .children = pipeline_children,
+                          OPTIONS(pipeline_options),
+                          LATER(pipeline_later)},
+    [SECTION_CLAIM] = {.path = "pipelines[].claim",
+                       .help = "How events are taken from the store.",
+                       OPTIONS(claim_options),
+                       LATER(claim_later)},
+    [SECTION_PUBLISH] = {.path = "pipelines[].publish",
+                         .help = "How events are handed to the broker.",
+                         OPTIONS(publish_options)},
+    [SECTION_RETRY] = {.path = "pipelines[].retry",
+                       .help = "What happens to an event that the broker did not take.",
+                       OPTIONS(retry_options)},
+    [SECTION_ORDER] = {.path = "pipelines[].order",
+                       .help = "What is promised about the order of events.",
+                       OPTIONS(order_options),
+                       LATER(order_later)},
+    [SECTION_ROUTE] = {.path = "pipelines[].route",
+                       .help = "What an event becomes as a message.",
+                       OPTIONS(route_options),
+                       LATER(route_later)},
+};
+
+const struct config_section *config_section(enum config_section_id id)
+{
+    return &sections[id];
+}

@@ -1,0 +1,222 @@
+/*
+ * names.c - what the table and its columns are called, checked and quoted
+ * SPDX-License-Identifier: MIT
+ */
+#include "names.h"
+
+#include "binary.h"
+
+#include <stdlib.h>
+
+/* Longer identifiers are cut by the server without a word, and would then not be found. */
+enum { IDENTIFIER_MAX = 63 };
+
+static const char *const role_names[ROLE_COUNT] = {
+    "event_id",    "event_type",   "partition_key",  "payload",      "headers",
+    "status",      "attempts",     "last_error",     "available_at", "locked_by",
+    "locked_at",   "delivered_at", "created_at",     "updated_at",   "ordering_key",
+    "aggregate_type", "aggregate_id", "seq",
+};
+
+const char *role_name(enum role role)
+{
+    return role_names[role];
+}
+
+char *quote_identifier(const char *text, size_t len)
+{
+    char *quoted = malloc(2 * len + 3);
+    if (!quoted)
+        return NULL;
+    char *to = quoted;
+    *to++ = '"';
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"')
+            *to++ = '"';
+        *to++ = text[i];
+    }
+    *to++ = '"';
+    *to = '\0';
+    return quoted;
+}
+
+static enum outbox_status check_identifier(const char *key, const char *text, size_t len,
+                                           struct outbox_error *error)
+{
+    if (len == 0)
+        return outbox_fail(error, OUTBOX_INVALID, "", "%s: a name is empty", key);
+    if (len > IDENTIFIER_MAX)
+        return outbox_fail(error, OUTBOX_INVALID, "",
+                           "%s: the name \"%.*s\" has %zu bytes, PostgreSQL allows %d", key,
+                           IDENTIFIER_MAX, text, len, IDENTIFIER_MAX);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ')
+            return outbox_fail(error, OUTBOX_INVALID, "", "%s: a name holds a control character",
+                               key);
+    return OUTBOX_OK;
+}
+
+/* Reads one part of a dotted name, "quoted" or bare, into `part`; returns what follows it, or NULL if
+ * a quote is not closed. */
+static const char *read_part(const char *from, struct buffer *part)
+{
+    if (*from != '"') {
+        size_t len = strcspn(from, ".");
+        buffer_bytes(part, from, len);
+        return from + len;
+    }
+    for (from++; *from; from++) {
+        if (*from == '"' && *++from != '"')
+            return from;
+        buffer_bytes(part, from, 1);
+    }
+    return NULL;
+}
+
+static enum outbox_status split_table(struct names *names, const char *table, struct buffer *first,
+                                      struct buffer *second, struct outbox_error *error)
+{
+    const char *rest = read_part(table, first);
+    struct buffer *relation = first;
+    if (rest && *rest == '.') {
+        rest = read_part(rest + 1, second);
+        relation = second;
+    }
+    if (!rest || *rest != '\0')
+        return outbox_fail(error, OUTBOX_INVALID, "",
+                           "table: \"%s\" is not a table name: write table or schema.table", table);
+    enum outbox_status status = check_identifier("table", first->data, first->len, error);
+    if (status == OUTBOX_OK && relation == second)
+        status = check_identifier("table", second->data, second->len, error);
+    if (status != OUTBOX_OK)
+        return status;
+    buffer_bytes(relation, "", 1);
+    if (relation == second)
+        names->schema = quote_identifier(first->data, first->len);
+    names->relation = relation->failed ? NULL : strdup(relation->data);
+    char *quoted = names->relation ? quote_identifier(relation->data, relation->len - 1) : NULL;
+    if (!quoted || (relation == second && !names->schema)) {
+        free(quoted);
+        return outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
+    }
+    struct buffer full = {0};
+    buffer_text(&full, "%s%s%s", names->schema ? names->schema : "", names->schema ? "." : "",
+                quoted);
+    free(quoted);
+    names->table = buffer_take(&full);
+    return names->table ? OUTBOX_OK : outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* The number of letters to insert, drop or change; texts longer than the table are cut. */
+static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    enum { LONGEST = 32 };
+    size_t row[LONGEST + 1];
+    a_len = a_len < LONGEST ? a_len : LONGEST;
+    b_len = b_len < LONGEST ? b_len : LONGEST;
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t above = row[j];
+            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[b_len];
+}
+
+static enum role nearest_role(struct outbox_slice name)
+{
+    enum role best = ROLE_EVENT_ID;
+    size_t best_distance = SIZE_MAX;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        const char *known = role_names[role];
+        size_t distance = edit_distance(name.data, (size_t)name.len, known, strlen(known));
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = (enum role)role;
+        }
+    }
+    return best;
+}
+
+static enum outbox_status rename_column(struct names *names, const struct outbox_pair *pair,
+                                        struct outbox_error *error)
+{
+    int role = 0;
+    while (role < ROLE_COUNT && (strlen(role_names[role]) != pair->name.len ||
+                                 memcmp(role_names[role], pair->name.data, pair->name.len) != 0))
+        role++;
+    if (role == ROLE_COUNT)
+        return outbox_fail(error, OUTBOX_INVALID, "",
+                           "columns: \"%.*s\" is no column of the openoutbox layout, the nearest "
+                           "is \"%s\"",
+                           (int)pair->name.len, pair->name.data,
+                           role_names[nearest_role(pair->name)]);
+    char key[64];
+    (void)snprintf(key, sizeof(key), "columns.%s", role_names[role]);
+    enum outbox_status status =
+        check_identifier(key, pair->value.data, (size_t)pair->value.len, error);
+    if (status != OUTBOX_OK)
+        return status;
+    free(names->column[role]);
+    names->column[role] = strndup(pair->value.data, (size_t)pair->value.len);
+    return names->column[role] ? OUTBOX_OK
+                               : outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
+}
+
+static enum outbox_status check_distinct(const struct names *names, struct outbox_error *error)
+{
+    for (int a = 0; a < ROLE_COUNT; a++)
+        for (int b = a + 1; b < ROLE_COUNT; b++)
+            if (strcmp(names->column[a], names->column[b]) == 0)
+                return outbox_fail(error, OUTBOX_INVALID, "",
+                                   "columns: %s and %s are both called \"%s\"", role_names[a],
+                                   role_names[b], names->column[a]);
+    return OUTBOX_OK;
+}
+
+enum outbox_status names_init(struct names *names, const char *table,
+                              const struct outbox_setting *columns, struct outbox_error *error)
+{
+    struct buffer first = {0}, second = {0};
+    enum outbox_status status = split_table(names, table, &first, &second, error);
+    buffer_clear(&first);
+    buffer_clear(&second);
+    for (int role = 0; status == OUTBOX_OK && role < ROLE_COUNT; role++) {
+        names->column[role] = strdup(role_names[role]);
+        if (!names->column[role])
+            status = outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
+    }
+    for (uint64_t i = 0; status == OUTBOX_OK && columns && i < columns->pair_count; i++)
+        status = rename_column(names, &columns->pairs[i], error);
+    if (status == OUTBOX_OK)
+        status = check_distinct(names, error);
+    for (int role = 0; status == OUTBOX_OK && role < ROLE_COUNT; role++) {
+        names->quoted[role] = quote_identifier(names->column[role], strlen(names->column[role]));
+        if (!names->quoted[role])
+            status = outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
+    }
+    return status;
+}
+
+void names_clear(struct names *names)
+{
+    free(names->table);
+    free(names->schema);
+    free(names->relation);
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        free(names->column[role]);
+        free(names->quoted[role]);
+    }
+    *names = (struct names){0};
+}

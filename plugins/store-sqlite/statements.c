@@ -1,0 +1,76 @@
+/*
+ * statements.c - the SQL of the hot path, prepared once a session
+ * SPDX-License-Identifier: MIT
+ */
+#include "statements.h"
+
+/* Every status stands as a literal: only then does SQLite use a partial index. */
+
+#define CLOCK "strftime('%Y-%m-%d %H:%M:%f','now')"
+
+#define DUE "{status}='PENDING' AND {available_at}<="
+
+/* The row that the claim ?2 still has. The row number alone does not tell: VACUUM renumbers the
+ * rows of a table without INTEGER PRIMARY KEY, and a number is used again when the last row was
+ * deleted. The '+' keeps the search on the row number. */
+#define STILL_OURS "{rowid}=?1 AND +{locked_by}=?2 AND +{event_id}=?3 AND +{status}='DELIVERING'"
+
+#define UNLOCK "{locked_by}=NULL,{locked_at}=NULL,{updated_at}=?4,"
+
+/* ?5 is the new error, NULL to leave the old one. */
+#define ERROR "{last_error}=coalesce(?5,{last_error})"
+
+static const char *const patterns[STATEMENT_COUNT] = {
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+    [STATEMENT_NOW] = "SELECT " CLOCK,
+    [STATEMENT_DUE] = "SELECT 1 FROM {table} WHERE " DUE CLOCK " LIMIT 1",
+    /* length() and typeof() read the row's header only, so that a payload that is too large stays
+     * on the disk. */
+    [STATEMENT_CLAIM] =
+        "SELECT {rowid},{event_id},{event_type},"
+        "CASE WHEN typeof({payload})='blob' AND length({payload})>?3 THEN NULL ELSE {payload} END,"
+        "CASE WHEN typeof({payload})='blob' THEN length({payload}) ELSE -1 END,"
+        "{headers},{partition_key},{ordering_key},{aggregate_type},{aggregate_id},{attempts},"
+        "{created_at},{available_at} FROM {table} WHERE " DUE "?1 "
+        "ORDER BY {available_at},{rowid} LIMIT ?2",
+    [STATEMENT_MARK] = "UPDATE {table} SET {status}='DELIVERING',{locked_by}=?2,{locked_at}=?4,"
+                       "{updated_at}=?4 WHERE {rowid}=?1",
+    [STATEMENT_DELIVERED] =
+        "UPDATE {table} SET {status}='DELIVERED',{delivered_at}=?4," UNLOCK ERROR
+        " WHERE " STILL_OURS,
+    [STATEMENT_DELETED] = "DELETE FROM {table} WHERE " STILL_OURS,
+    [STATEMENT_RETRY] = "UPDATE {table} SET {status}='PENDING',{attempts}={attempts}+1,"
+                        "{available_at}=?6," UNLOCK ERROR " WHERE " STILL_OURS,
+    [STATEMENT_DEAD] = "UPDATE {table} SET {status}='DEAD',{attempts}={attempts}+?6," UNLOCK ERROR
+                       " WHERE " STILL_OURS,
+    [STATEMENT_RELEASE] =
+        "UPDATE {table} SET {status}='PENDING'," UNLOCK ERROR " WHERE " STILL_OURS,
+    [STATEMENT_RENEW] = "UPDATE {table} SET {locked_at}=?2,{updated_at}=?2 "
+                        "WHERE {status}='DELIVERING' AND {locked_at}>'' AND {locked_by}=?1",
+    /* ?1: our prefix, ?2: since when a lease of ours, ?3: of anyone else has expired, ?4: the later
+     * of the two, for the index. */
+    [STATEMENT_EXPIRED] = "SELECT {rowid},{attempts},{locked_by} FROM {table} "
+                          "WHERE {status}='DELIVERING' AND {locked_at}<=?4 AND {locked_at}<="
+                          "CASE WHEN substr({locked_by},1,length(?1))=?1 THEN ?2 ELSE ?3 END "
+                          "ORDER BY {locked_at} LIMIT ?5",
+    [STATEMENT_REAP] = "UPDATE {table} SET {status}=?2,{attempts}=?3,{available_at}="
+                       "coalesce(?6,{available_at})," UNLOCK "{last_error}=?5 WHERE {rowid}=?1",
+    [STATEMENT_IS_OBJECT] =
+        "SELECT CASE WHEN json_valid(?1) THEN json_type(?1)='object' ELSE 0 END",
+    [STATEMENT_COUNT_PENDING] = "SELECT count(*) FROM {table} WHERE {status}='PENDING'",
+    [STATEMENT_COUNT_SCHEDULED] =
+        "SELECT count(*) FROM {table} WHERE {status}='PENDING' AND {available_at}>?1",
+    [STATEMENT_OLDEST] =
+        "SELECT {available_at} FROM {table} WHERE " DUE "?1 ORDER BY {available_at} LIMIT 1",
+    [STATEMENT_COUNT_DELIVERING] = "SELECT count(*) FROM {table} WHERE {status}='DELIVERING'",
+    [STATEMENT_COUNT_DEAD] = "SELECT count(*) FROM {table} WHERE {status}='DEAD'",
+    [STATEMENT_ROW_SPAN] = "SELECT coalesce((SELECT max({rowid}) FROM {table})-"
+                           "(SELECT min({rowid}) FROM {table})+1,0)",
+};
+
+const char *statement_pattern(enum statement id)
+{
+    return patterns[id];
+}

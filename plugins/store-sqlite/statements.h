@@ -1,0 +1,37 @@
+/*
+ * statements.h - the SQL of the hot path, prepared once a session
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_SQLITE_STATEMENTS_H
+#define STORE_SQLITE_STATEMENTS_H
+
+enum statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_NOW,
+    STATEMENT_DUE,
+    STATEMENT_CLAIM,
+    STATEMENT_MARK,
+    STATEMENT_DELIVERED,
+    STATEMENT_DELETED,
+    STATEMENT_RETRY,
+    STATEMENT_DEAD,
+    STATEMENT_RELEASE,
+    STATEMENT_RENEW,
+    STATEMENT_EXPIRED,
+    STATEMENT_REAP,
+    STATEMENT_IS_OBJECT,
+    STATEMENT_COUNT_PENDING,
+    STATEMENT_COUNT_SCHEDULED,
+    STATEMENT_OLDEST,
+    STATEMENT_COUNT_DELIVERING,
+    STATEMENT_COUNT_DEAD,
+    STATEMENT_ROW_SPAN,
+    STATEMENT_COUNT
+};
+
+/* The template of its SQL, for columns_sql(). */
+const char *statement_pattern(enum statement id);
+
+#endif

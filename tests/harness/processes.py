@@ -1,0 +1,48 @@
+"""processes.py - child processes that cannot outlive the tests
+SPDX-License-Identifier: MIT
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+def dying_with_us(command, with_signal="KILL", user=None):
+    """The command, wrapped so that the kernel ends it when the thread that starts it is gone (so
+    processes are started by the main thread alone). The wrapper replaces itself: its process id is the
+    command's own."""
+    wrapper = ["setpriv", "--pdeathsig", with_signal]
+    if user:
+        wrapper += ["--reuid", user, "--regid", user, "--clear-groups"]
+    return wrapper + ["--"] + [str(part) for part in command]
+
+
+def spawn(command, with_signal="KILL", user=None, **options):
+    """Starts a process in a group of its own."""
+    return subprocess.Popen(
+        dying_with_us(command, with_signal, user), start_new_session=True, **options
+    )
+
+
+def end(process):
+    """Kills a process and what it started, however it feels."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def short_folder(purpose):
+    """A new folder with a path short enough for a socket, that any user may pass through. Its name is
+    unique, so two runs of the tests at once share nothing."""
+    folder = Path(tempfile.mkdtemp(prefix=f"outbox-{purpose}-", dir="/tmp"))
+    folder.chmod(0o755)
+    return folder
+
+
+def remove_folder(folder):
+    shutil.rmtree(folder, ignore_errors=True)

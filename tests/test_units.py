@@ -1,0 +1,52 @@
+"""test_units.py - the test programs in C, each as one test, whatever folder they are in
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import processes, settings
+from harness.relay import assert_clean
+
+SKIPPED = 77  # how a test program says that it cannot run here
+
+
+def programs():
+    """What the build knows as its tests; nothing can be forgotten this way."""
+    if not (settings.BUILD / "build.ninja").exists():
+        return []
+    listed = subprocess.run(
+        ["/usr/bin/meson", "introspect", "--tests", str(settings.BUILD)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return json.loads(listed.stdout)
+
+
+def identity(program):
+    return program["name"].replace(" ", "_")
+
+
+@pytest.mark.parametrize("program", programs(), ids=identity)
+def test_program(program, folder):
+    environment = dict(os.environ, **settings.SANITIZER_ENVIRONMENT)
+    environment.update(program["env"])
+    output = folder / "output"
+    with open(output, "wb") as file:
+        process = processes.spawn(
+            program["cmd"], env=environment, cwd=program["workdir"] or folder,
+            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        status = process.wait(settings.PATIENCE * 4)
+    except subprocess.TimeoutExpired:
+        status = "none: it hangs"
+    finally:
+        processes.end(process)
+    text = output.read_text(errors="replace")
+    if status == SKIPPED:
+        pytest.skip(text.strip().splitlines()[-1] if text.strip() else "it says no reason")
+    assert status == 0, f"{program['name']} ended with status {status}:\n{text[-8000:]}"
+    assert_clean(text, program["name"])
