@@ -63,8 +63,7 @@ static bool complain(const struct drain *drain, const char *doing)
 
 static bool open_file(struct drain *drain)
 {
-    /* As a relay may: a settling that a power cut undoes comes again, no event is lost by it. */
-    static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
+    static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                                    "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -4096;";
     if (sqlite3_open_v2(drain->options->url, &drain->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)

@@ -6,11 +6,10 @@
  * Started from an interpreter, every small program would look as large as the interpreter.
  */
 #include <errno.h>
-#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -27,14 +26,6 @@ static double now(void)
     struct timespec time;
     (void)clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static int become(char **command)
-{
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)execvp(command[0], command);
-    fprintf(stderr, "stopwatch: %s: %s\n", command[0], strerror(errno));
-    return 127;
 }
 
 static int write_figures(const char *path, int status, double wall, const struct rusage *usage)
@@ -57,13 +48,16 @@ int main(int argc, char **argv)
         return 2;
     }
     double started = now();
-    pid_t child = fork();
-    if (child == 0)
-        _exit(become(argv + 2));
+    pid_t child;
+    int failed = posix_spawnp(&child, argv[2], NULL, NULL, argv + 2, environ);
+    if (failed) {
+        fprintf(stderr, "stopwatch: %s: %s\n", argv[2], strerror(failed));
+        return 127;
+    }
     int status = 0;
     struct rusage usage;
-    if (child < 0 || wait4(child, &status, 0, &usage) != child) {
-        fprintf(stderr, "stopwatch: %s: %s\n", argv[2], strerror(errno));
+    if (wait4(child, &status, 0, &usage) != child) {
+        fprintf(stderr, "stopwatch: wait for %s: %s\n", argv[2], strerror(errno));
         return EXIT_FAILURE;
     }
     return write_figures(argv[1], status, now() - started, &usage);

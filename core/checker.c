@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "checker.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -104,12 +105,32 @@ void list_append(char *text, size_t size, const char *word)
     (void)append(text, size, used, "%s%s", used ? ", " : "", word);
 }
 
+/* One line, whatever bytes a key or an argument brought in. */
+static char *line_new(const char *raw)
+{
+    const char *at = raw, *end = raw + strlen(raw);
+    size_t len = 0;
+    /* No byte becomes more than four. */
+    char *line = malloc((size_t)(end - at) * 4 + TEXT_ESCAPED_MAX);
+    while (line && at < end) {
+        char escaped[TEXT_ESCAPED_MAX];
+        size_t count = text_escape_plain(&at, end, escaped);
+        memcpy(line + len, escaped, count);
+        len += count;
+    }
+    if (line)
+        line[len] = '\0';
+    return line;
+}
+
 static void note(struct mistakes *mistakes, const char *path, const char *text)
 {
-    char *line = NULL;
-    if (asprintf(&line, "%s%s%s", path, *path ? ": " : "", text) < 0)
+    char *raw = NULL;
+    if (asprintf(&raw, "%s%s%s", path, *path ? ": " : "", text) < 0)
         return;
-    char **lines = reallocarray(mistakes->lines, mistakes->count + 1, sizeof *lines);
+    char *line = line_new(raw);
+    free(raw);
+    char **lines = line ? reallocarray(mistakes->lines, mistakes->count + 1, sizeof *lines) : NULL;
     if (!lines) {
         free(line);
         return;

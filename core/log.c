@@ -48,7 +48,7 @@ static const char *level_name(uint32_t level)
 /* Takes all or nothing. */
 static bool line_add(struct line *line, const char *bytes, size_t length)
 {
-    if (line->full || length > sizeof(line->bytes) - TAIL_BYTES - line->length) {
+    if (line->full || line->length + length + TAIL_BYTES > sizeof(line->bytes)) {
         line->full = true;
         return false;
     }

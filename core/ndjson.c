@@ -81,10 +81,16 @@ static const char *skip_space(const char *at, const char *end)
 
 static const char *skip_string(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\')
-            at++;
-    return at < end ? at + 1 : end;
+    const char *start = at + 1;
+
+    for (at = start; (at = memchr(at, '"', (size_t)(end - at))); at++) {
+        size_t escapes = 0;
+        while (at - escapes > start && *(at - escapes - 1) == '\\')
+            escapes++;
+        if (escapes % 2 == 0)
+            return at + 1;
+    }
+    return end;
 }
 
 static const char *skip_value(const char *at, const char *end)

@@ -133,12 +133,6 @@ def binary():
     return settings.BINARY
 
 
-def need(*drivers):
-    for driver in drivers:
-        if not settings.has_driver(driver):
-            pytest.skip(f"{driver} was not built")
-
-
 @pytest.fixture
 def folder(request):
     """A folder for one test; kept if the test fails, for a person to look into."""
@@ -173,13 +167,13 @@ def new_relay(folder):
 @pytest.fixture(params=["own", "foreign"])
 def table(request, database, folder):
     """An outbox table: made by `init`, or by somebody else with exactly the columns of the layout."""
-    need("store-postgres", "publisher-null")
+    settings.need("store-postgres", "publisher-null")
     return make_table(database, folder, request.param)
 
 
 @pytest.fixture
 def own_table(database, folder):
-    need("store-postgres", "publisher-null")
+    settings.need("store-postgres", "publisher-null")
     return make_table(database, folder, "own")
 
 
@@ -205,14 +199,15 @@ def outbox(folder):
 
 class Pieces:
     def __init__(self, folder):
-        need("store-postgres", "publisher-file", "publisher-null")
+        settings.need("store-postgres", "publisher-file", "publisher-null")
         self.folder = folder
         self.path = folder / "delivered.ndjson"
         self.delivered = Delivered(self.path)
 
-    def to_file(self, table, name="p", path=None, **changes):
+    def to_file(self, table, name="p", path=None, store=None, **changes):
         publisher = {"driver": "file", "path": str(path or self.path)}
-        return pipeline(store_of(table), publisher, name, **changes)
+        return pipeline(store_of(table, **(store or {})), publisher, name, **changes)
 
     def to_null(self, table, name="p", publisher=None, **changes):
-        return pipeline(store_of(table), dict({"driver": "null"}, **(publisher or {})), name, **changes)
+        publisher = dict({"driver": "null"}, **(publisher or {}))
+        return pipeline(store_of(table), publisher, name, **changes)

@@ -25,18 +25,19 @@ def programs():
     return json.loads(listed.stdout)
 
 
-def identity(program):
-    return program["name"].replace(" ", "_")
+PROGRAMS = programs()
 
 
-@pytest.mark.parametrize("program", programs(), ids=identity)
+@pytest.mark.parametrize(
+    "program", PROGRAMS, ids=[program["name"].replace(" ", "_") for program in PROGRAMS]
+)
 def test_program(program, folder):
     environment = dict(os.environ, **settings.SANITIZER_ENVIRONMENT)
     environment.update(program["env"])
     output = folder / "output"
     with open(output, "wb") as file:
         process = processes.spawn(
-            program["cmd"], env=environment, cwd=program["workdir"] or folder,
+            program["cmd"], env=environment, cwd=program["workdir"] or settings.BUILD,
             stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:

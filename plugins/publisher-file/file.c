@@ -96,9 +96,9 @@ static enum outbox_status file_open(const struct outbox_host *host,
 }
 
 /* A batch on its way: messages before `added` have become lines, those before `written` are in the
- * file. */
+ * file, those before `acked` are delivered. */
 struct progress {
-    uint64_t added, written;
+    uint64_t added, written, acked;
 };
 
 static bool append(struct outbox_publisher *publisher, uint64_t count, struct progress *progress,
@@ -109,17 +109,26 @@ static bool append(struct outbox_publisher *publisher, uint64_t count, struct pr
     return whole == count;
 }
 
+/* A commit that fails has taken out of the file what was written since the last one. */
+static bool commit(struct outbox_publisher *publisher, struct progress *progress,
+                   struct failure *failure)
+{
+    bool is_done = target_commit(&publisher->target, failure);
+    if (is_done)
+        progress->acked = progress->written;
+    else
+        progress->written = progress->acked;
+    return is_done;
+}
+
 /* The last of the gathered lines does not fit: it opens the next file. */
-static bool rotate(struct outbox_publisher *publisher, struct progress *progress, uint64_t *acked,
-                   int64_t deadline, struct failure *failure)
+static bool rotate(struct outbox_publisher *publisher, struct progress *progress, int64_t deadline,
+                   struct failure *failure)
 {
     struct lines *lines = &publisher->lines;
     bool is_done = append(publisher, lines->count - 1, progress, deadline, failure) &&
-                   target_commit(&publisher->target, failure);
-    if (is_done) {
-        *acked = progress->written;
-        is_done = target_rotate(&publisher->target, deadline, failure);
-    }
+                   commit(publisher, progress, failure) &&
+                   target_rotate(&publisher->target, deadline, failure);
     if (is_done)
         lines_keep_last(lines);
     else
@@ -130,7 +139,7 @@ static bool rotate(struct outbox_publisher *publisher, struct progress *progress
 /* Makes lines until it is time to append them. On failure the lines made so far can still be
  * appended. */
 static bool gather(struct outbox_publisher *publisher, const struct outbox_batch *batch,
-                   struct progress *progress, uint64_t *acked, struct failure *failure)
+                   struct progress *progress, struct failure *failure)
 {
     struct lines *lines = &publisher->lines;
     while (progress->added < batch->count && !lines_full(lines)) {
@@ -141,7 +150,7 @@ static bool gather(struct outbox_publisher *publisher, const struct outbox_batch
         }
         progress->added++;
         if (target_is_full(&publisher->target, before, lines->text.len - before) &&
-            !rotate(publisher, progress, acked, batch->deadline, failure))
+            !rotate(publisher, progress, batch->deadline, failure))
             return false;
     }
     return true;
@@ -153,20 +162,19 @@ static uint64_t write_batch(struct outbox_publisher *publisher, const struct out
                             struct failure *failure)
 {
     struct lines *lines = &publisher->lines;
-    struct progress progress = {0, 0};
-    uint64_t acked = 0;
+    struct progress progress = {0, 0, 0};
     bool is_going_on = true;
     while (is_going_on && progress.added < batch->count) {
         lines_reset(lines);
-        is_going_on = gather(publisher, batch, &progress, &acked, failure);
+        is_going_on = gather(publisher, batch, &progress, failure);
         if (lines->count > 0 &&
             !append(publisher, lines->count, &progress, batch->deadline, failure))
             is_going_on = false;
     }
     lines_reset(lines);
-    if (acked < progress.written && target_commit(&publisher->target, failure))
-        acked = progress.written;
-    return acked;
+    if (progress.acked < progress.written)
+        (void)commit(publisher, &progress, failure);
+    return progress.acked;
 }
 
 static enum outbox_status file_publish(struct outbox_publisher *publisher,

@@ -28,7 +28,8 @@ enum type_oid {
 /* Microseconds between 1970-01-01 and 2000-01-01, where PostgreSQL's time begins. */
 #define POSTGRES_EPOCH INT64_C(946684800000000)
 
-/* A buffer that grows. `failed` sticks once memory ran out, so that a caller checks once, at the end. */
+/* A buffer that grows. `failed` sticks once memory ran out, so that a caller checks once, at the
+ * end. */
 struct buffer {
     char *data;
     size_t len, capacity;

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "driver.h"
+#include "uuid.h"
 
 #include <stdlib.h>
 
@@ -16,7 +17,8 @@ static int64_t now(const struct outbox_session *session)
     return session->store->host->now(session->store->host);
 }
 
-/* ---- A claim's memory -------------------------------------------------------------------------------- */
+/* ---- A claim's memory
+ * -------------------------------------------------------------------------------- */
 
 struct claim *claim_new(struct outbox_session *session)
 {
@@ -49,7 +51,7 @@ static bool claim_reserve(struct claim *claim, size_t count)
         return true;
     struct outbox_event *events = calloc(count, sizeof(*events));
     struct placed *placed = calloc(count, sizeof(*placed));
-    char *ids = malloc(count * 36);
+    char *ids = malloc(count * UUID_TEXT);
     if (!events || !placed || !ids) {
         free(events);
         free(placed);
@@ -103,7 +105,8 @@ enum outbox_status claim_abandon(struct outbox_session *session, struct outbox_c
     return exchange_rollback(session, error);
 }
 
-/* ---- Reading a result ---------------------------------------------------------------------------------- */
+/* ---- Reading a result
+ * ---------------------------------------------------------------------------------- */
 
 static struct outbox_slice value(const PGresult *result, int row, int column)
 {
@@ -191,7 +194,8 @@ static void move_watermark(struct outbox_session *session, const struct claim_pl
         watermark_raise(&session->store->pending, last, plan->ticket);
 }
 
-/* An empty claim must not keep a transaction open: it would pin dead rows for the whole database. */
+/* An empty claim must not keep a transaction open: it would pin dead rows for the whole database.
+ */
 static enum outbox_status hold_or_end(struct outbox_session *session, struct claim *claim,
                                       struct outbox_error *error)
 {
@@ -214,8 +218,8 @@ enum outbox_status claim_read(struct outbox_session *session, const struct claim
         if (claim)
             claim_return(session, &claim->public);
         session->lost = true; /* what was claimed comes back when the session, or the lease, ends */
-        return outbox_fail(error, OUTBOX_UNAVAILABLE, "ENOMEM", "claim events from %s: out of memory",
-                           session->store->names.table);
+        return outbox_fail(error, OUTBOX_UNAVAILABLE, "ENOMEM",
+                           "claim events from %s: out of memory", session->store->names.table);
     }
     claim->result = exchange_take(session, plan->place);
     place(&session->table, claim, count);
@@ -235,7 +239,8 @@ enum outbox_status claim_read(struct outbox_session *session, const struct claim
     return OUTBOX_OK;
 }
 
-/* ---- Claiming ------------------------------------------------------------------------------------------ */
+/* ---- Claiming
+ * ------------------------------------------------------------------------------------------ */
 
 enum outbox_status claim_check(const struct outbox_session *session,
                                const struct outbox_claim_request *request,
@@ -243,7 +248,8 @@ enum outbox_status claim_check(const struct outbox_session *session,
 {
     const char *table = session->store->names.table;
     if (request->max_events == 0)
-        return outbox_fail(error, OUTBOX_INVALID, "", "claim events from %s: max_events is 0", table);
+        return outbox_fail(error, OUTBOX_INVALID, "", "claim events from %s: max_events is 0",
+                           table);
     if (!is_lease(session))
         return OUTBOX_OK;
     if (request->token.len == 0 || request->token.len > 120)
@@ -283,15 +289,18 @@ void claim_queue(struct outbox_session *session, struct claim_plan *plan, struct
         exchange_statement(session, STATEMENT_CLAIM, parameters, is_lease(session) ? 5 : 4);
 }
 
-bool claim_look_due(struct outbox_session *session, const struct outbox_claim_request *request)
+bool claim_look_due(const struct outbox_session *session,
+                    const struct outbox_claim_request *request)
 {
     return !(request->flags & OUTBOX_CLAIM_FROM_START) &&
-           watermark_look(&session->store->pending, now(session));
+           watermark_look_due(&session->store->pending, now(session));
 }
 
 enum outbox_status claim_look(struct outbox_session *session, struct outbox_error *error)
 {
     struct watermark *watermark = &session->store->pending;
+    if (!watermark_look(watermark, now(session)))
+        return OUTBOX_OK; /* another session is at it */
     int64_t started = now(session);
     uint64_t ticket;
     struct position low = watermark_read(watermark, &ticket);
@@ -325,8 +334,8 @@ static enum outbox_status take_once(struct outbox_session *session,
         return status;
     struct claim_plan plan = {.request = request};
     exchange_start(session);
-    /* A lease lost in a crash of the server leaves the event PENDING, which is safe: no need to wait for
-     * the disk. */
+    /* A lease lost in a crash of the server leaves the event PENDING, which is safe: no need to
+     * wait for the disk. */
     if (is_lease(session))
         exchange_statement(session, STATEMENT_ASYNC_COMMIT, NULL, 0);
     else

@@ -13,12 +13,13 @@
 #include <outbox/plugin.h>
 #include <stdatomic.h>
 
-/* The first key of every advisory lock taken by this driver; the second is the table's oid, or a hash
- * of its name. */
+/* The first key of every advisory lock taken by this driver; the second is the table's oid, or a
+ * hash of its name. */
 #define LOCK_AWAKE 20319 /* held by a relay that sleeps: the trigger looks at it */
 #define LOCK_SCHEMA 20320
 
-/* ---- Settings ---------------------------------------------------------------------------------- */
+/* ---- Settings ----------------------------------------------------------------------------------
+ */
 
 enum { SECRET_COUNT = 3 };
 
@@ -41,7 +42,8 @@ void settings_clear(struct settings *settings);
 /* Blots out every secret in `text`. */
 void settings_scrub(const struct settings *settings, char *text);
 
-/* ---- The table as one session found it ----------------------------------------------------------- */
+/* ---- The table as one session found it
+ * ----------------------------------------------------------- */
 
 /* What a claim returns for each event, in this order where the column exists. */
 enum field {
@@ -65,17 +67,17 @@ enum field {
 struct table {
     bool exists;
     Oid oid;
-    bool by_tid;              /* rows can be found again by ctid: not partitioned, no children */
+    bool by_tid; /* rows can be found again by ctid: not partitioned, no children */
     bool has[ROLE_COUNT];
     Oid type[ROLE_COUNT];
-    char id_type[80];         /* to cast text to */
-    enum role tie;            /* what orders events that became available at the same instant */
-    int field[FIELD_COUNT];   /* column of a claim's result, -1: not there */
-    Oid claim_index;          /* 0: none that fits */
+    char id_type[80];       /* to cast text to */
+    enum role tie;          /* what orders events that became available at the same instant */
+    int field[FIELD_COUNT]; /* column of a claim's result, -1: not there */
+    Oid claim_index;        /* 0: none that fits */
     bool lease_index, dead_index, id_index;
     bool trigger;
     bool may_select, may_insert, may_update, may_delete;
-    struct buffer problems;   /* text: what stops relaying; empty if nothing does */
+    struct buffer problems; /* text: a line for each thing that stops relaying */
 };
 
 /* Looks at the table, whatever state it is in. */
@@ -87,10 +89,15 @@ void table_clear(struct table *table);
 enum outbox_status table_ensure(struct outbox_session *session,
                                 struct outbox_error *error) OUTBOX_MUST_USE;
 
+/* SCHEMA, with the table's problems in one sentence. */
+enum outbox_status table_failure(const struct outbox_store *store, const struct table *table,
+                                 struct outbox_error *error);
+
 /* Whether `role` must be there to relay in `mode`. */
 bool table_requires(enum role role, uint32_t mode);
 
-/* ---- Statements ------------------------------------------------------------------------------------ */
+/* ---- Statements
+ * ------------------------------------------------------------------------------------ */
 
 enum statement {
     STATEMENT_ASYNC_COMMIT, /* for this transaction */
@@ -114,7 +121,8 @@ enum statement {
 char *sql_text(enum statement statement, const struct outbox_store *store,
                const struct table *table) OUTBOX_MUST_USE;
 
-/* ---- Exchanges: statements sent together and answered together ---------------------------------------- */
+/* ---- Exchanges: statements sent together and answered together
+ * ---------------------------------------- */
 
 /* In binary format; data NULL: SQL NULL. */
 struct parameter {
@@ -148,22 +156,24 @@ size_t exchange_query(struct outbox_session *session, const char *sql, const cha
 size_t exchange_statement(struct outbox_session *session, enum statement statement,
                           const struct parameter *parameters, int count);
 
-/* Sends what is queued in one round trip, all one transaction unless it says BEGIN or COMMIT itself, and
- * waits. On failure no transaction is left open, and *error says "WHAT TABLE: why". */
+/* Sends what is queued in one round trip, all one transaction unless it says BEGIN or COMMIT
+ * itself, and waits. On failure no transaction is left open, and *error says "WHAT TABLE: why". */
 enum outbox_status exchange_run(struct outbox_session *session, const char *what,
                                 struct outbox_error *error) OUTBOX_MUST_USE;
 PGresult *exchange_result(struct outbox_session *session, size_t place);
 PGresult *exchange_take(struct outbox_session *session, size_t place); /* now the caller's */
 void exchange_clear(struct outbox_session *session);
 
-/* After a failed exchange: true, once a short random time has passed, if it is worth another try. */
+/* After a failed exchange: true, once a short random time has passed, if it is worth another try.
+ */
 bool exchange_again(struct outbox_session *session, unsigned tries);
 
 /* Rolls back what is open; nothing if nothing is. */
 enum outbox_status exchange_rollback(struct outbox_session *session,
                                      struct outbox_error *error) OUTBOX_MUST_USE;
 
-/* ---- Failures ---------------------------------------------------------------------------------------- */
+/* ---- Failures
+ * ---------------------------------------------------------------------------------------- */
 
 enum outbox_status failure_of_result(struct outbox_session *session, const PGresult *result,
                                      const char *what, struct outbox_error *error);
@@ -173,7 +183,8 @@ enum outbox_status failure_to_connect(struct outbox_store *store, PGconn *conn,
                                       struct outbox_error *error);
 enum outbox_status failure_of_memory(struct outbox_error *error);
 
-/* ---- Store and session ------------------------------------------------------------------------------- */
+/* ---- Store and session
+ * ------------------------------------------------------------------------------- */
 
 struct wake {
     struct outbox_session *session; /* NULL: not connected */
@@ -202,15 +213,15 @@ enum { SCRATCH_COUNT = 10 };
 struct outbox_session {
     struct outbox_store *store;
     PGconn *conn;
-    int interrupt_fd;         /* eventfd: makes a waiting op look at `interrupted` */
+    int interrupt_fd; /* eventfd: makes a waiting op look at `interrupted` */
     atomic_bool interrupted;
-    bool lost;                /* the connection is of no more use */
-    bool forget;              /* the table changed: look at it again */
+    bool lost;   /* the connection is of no more use */
+    bool forget; /* the table changed: look at it again */
     bool examined;
     struct table table;
     struct prepared statements[STATEMENT_COUNT];
     struct exchange exchange;
-    struct claim *held;       /* mode hold: its rows are locked by the open transaction */
+    struct claim *held; /* mode hold: its rows are locked by the open transaction */
     struct claim *free_claims;
     struct buffer scratch[SCRATCH_COUNT]; /* parameters being built; of the op that runs */
     uint64_t random;
@@ -221,14 +232,17 @@ enum outbox_status session_connect(struct outbox_store *store, int64_t deadline,
                                    struct outbox_error *error) OUTBOX_MUST_USE;
 void session_disconnect(struct outbox_session *session);
 
-/* Bracket an op, for interrupt(). */
+/* Any thread: the op that runs gives up. An op begins by entering, which forgets older interrupts.
+ */
+void session_interrupt(struct outbox_session *session);
 void session_enter(struct outbox_session *session);
 bool session_interrupted(struct outbox_session *session);
 
 /* Drops what is known of the table and what is prepared for it. */
 void session_forget_table(struct outbox_session *session);
 
-/* ---- Claims ---------------------------------------------------------------------------------------- */
+/* ---- Claims
+ * ---------------------------------------------------------------------------------------- */
 
 /* Where an event stands in its claim index, and its row in the result. */
 struct placed {
@@ -266,7 +280,8 @@ struct claim_plan {
 enum outbox_status claim_check(const struct outbox_session *session,
                                const struct outbox_claim_request *request,
                                struct outbox_error *error) OUTBOX_MUST_USE;
-bool claim_look_due(struct outbox_session *session, const struct outbox_claim_request *request);
+bool claim_look_due(const struct outbox_session *session,
+                    const struct outbox_claim_request *request);
 enum outbox_status claim_look(struct outbox_session *session,
                               struct outbox_error *error) OUTBOX_MUST_USE;
 
@@ -309,7 +324,8 @@ enum outbox_status wake_arm(struct outbox_store *store, int *fd, struct outbox_e
 void wake_disarm(struct outbox_store *store);
 void wake_close(struct outbox_store *store);
 
-/* ---- The SQL of init --------------------------------------------------------------------------------- */
+/* ---- The SQL of init
+ * --------------------------------------------------------------------------------- */
 
 enum ddl_step {
     DDL_TABLE,

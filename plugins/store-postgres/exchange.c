@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <poll.h>
 
-/* What the network and a busy server may take beyond statement_timeout before the connection is given
- * up, and what an interrupted server is given to answer. Nanoseconds. */
+/* What the network and a busy server may take beyond statement_timeout before the connection is
+ * given up, and what an interrupted server is given to answer. Nanoseconds. */
 #define GRACE INT64_C(10000000000)
 #define INTERRUPT_GRACE INT64_C(5000000000)
 
@@ -104,7 +104,8 @@ size_t exchange_statement(struct outbox_session *session, enum statement stateme
     return queued(session, sent, NOT_PREPARED);
 }
 
-/* The cancel request goes out on a connection of its own; libpq 15 makes it only by waiting for it. */
+/* The cancel request goes out on a connection of its own; libpq 15 makes it only by waiting for it.
+ */
 static void cancel_on_server(struct outbox_session *session)
 {
     char ignored[256];
@@ -138,9 +139,10 @@ static bool wait_for_socket(struct outbox_session *session, bool writing, bool *
     return true;
 }
 
-/* Waits for a result. False if the connection is lost, with *silent if the server said nothing in time. */
-static bool receive(struct outbox_session *session, bool *cancelled, int64_t *deadline, bool *silent,
-                    PGresult **result)
+/* Waits for a result. False if the connection is lost, with *silent if the server said nothing in
+ * time. */
+static bool receive(struct outbox_session *session, bool *cancelled, int64_t *deadline,
+                    bool *silent, PGresult **result)
 {
     for (;;) {
         int unsent = PQflush(session->conn);

@@ -15,7 +15,8 @@ struct meaning {
 /* The first that fits counts, so the exact codes stand before their classes. */
 static const struct meaning meanings[] = {
     {"25006", OUTBOX_UNAVAILABLE,
-     "; a hot standby perhaps: let the url name the primary, or add target_session_attrs=read-write"},
+     "; a hot standby perhaps: let the url name the primary, or add "
+     "target_session_attrs=read-write"},
     {"57P04", OUTBOX_INVALID, ""},
     {"57014", OUTBOX_TIMEOUT, " (see statement_timeout)"},
     {"57P", OUTBOX_UNAVAILABLE, ""},
@@ -107,8 +108,8 @@ enum outbox_status failure_of_result(struct outbox_session *session, const PGres
                        primary, remedy);
 }
 
-/* While it connects, libpq gives the code only within the message ("FATAL:  28P01: ..."), and only when
- * asked to be verbose. Cuts the message to that, and returns the code, "" if there is none. */
+/* While it connects, libpq gives the code only within the message ("FATAL:  28P01: ..."), and only
+ * when asked to be verbose. Cuts the message to that, and returns the code, "" if there is none. */
 static void split_verbose(char *message, char sqlstate[6])
 {
     sqlstate[0] = '\0';
@@ -140,6 +141,7 @@ enum outbox_status failure_to_connect(struct outbox_store *store, PGconn *conn,
     /* Without a code it is the network, the name or TLS: a thing that may pass. */
     if (!sqlstate[0] || status == OUTBOX_INTERNAL)
         status = PQconnectionNeedsPassword(conn) ? OUTBOX_DENIED : OUTBOX_UNAVAILABLE;
-    return outbox_fail(error, status, sqlstate[0] ? sqlstate : "08001", "connect to PostgreSQL: %s%s",
+    return outbox_fail(error, status, sqlstate[0] ? sqlstate : "08001",
+                       "connect to PostgreSQL: %s%s",
                        reason[0] ? reason : "the server closed the connection", meaning->remedy);
 }

@@ -12,10 +12,9 @@
 enum { IDENTIFIER_MAX = 63 };
 
 static const char *const role_names[ROLE_COUNT] = {
-    "event_id",    "event_type",   "partition_key",  "payload",      "headers",
-    "status",      "attempts",     "last_error",     "available_at", "locked_by",
-    "locked_at",   "delivered_at", "created_at",     "updated_at",   "ordering_key",
-    "aggregate_type", "aggregate_id", "seq",
+    "event_id",   "event_type", "partition_key", "payload",        "headers",      "status",
+    "attempts",   "last_error", "available_at",  "locked_by",      "locked_at",    "delivered_at",
+    "created_at", "updated_at", "ordering_key",  "aggregate_type", "aggregate_id", "seq",
 };
 
 const char *role_name(enum role role)
@@ -56,8 +55,8 @@ static enum outbox_status check_identifier(const char *key, const char *text, si
     return OUTBOX_OK;
 }
 
-/* Reads one part of a dotted name, "quoted" or bare, into `part`; returns what follows it, or NULL if
- * a quote is not closed. */
+/* Reads one part of a dotted name, "quoted" or bare, into `part`; returns what follows it, or NULL
+ * if a quote is not closed. */
 static const char *read_part(const char *from, struct buffer *part)
 {
     if (*from != '"') {

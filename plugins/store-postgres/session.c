@@ -4,6 +4,7 @@
  */
 #include "driver.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -22,12 +23,8 @@ static PGconn *start_connecting(const struct outbox_store *store)
 {
     const char *keywords[] = {"application_name", "tcp_user_timeout", "keepalives_idle",
                               "dbname",           "password",         NULL};
-    const char *values[] = {store->settings.application_name,
-                            "30000",
-                            "30",
-                            store->settings.url,
-                            store->settings.password,
-                            NULL};
+    const char *values[] = {store->settings.application_name, "30000", "30", store->settings.url,
+                            store->settings.password,         NULL};
     if (!store->settings.password)
         keywords[4] = NULL;
     return PQconnectStartParams(keywords, values, 1);
@@ -57,20 +54,23 @@ static enum outbox_status finish_connecting(struct outbox_store *store, PGconn *
         if (timeout == 0 || poll(&socket, 1, timeout) == 0)
             return outbox_fail(error, OUTBOX_UNAVAILABLE, "08001",
                                "connect to PostgreSQL at %s port %s: no answer in time",
-                               PQhost(conn) ? PQhost(conn) : "?", PQport(conn) ? PQport(conn) : "?");
+                               PQhost(conn) ? PQhost(conn) : "?",
+                               PQport(conn) ? PQport(conn) : "?");
         state = PQconnectPoll(conn);
     }
     (void)PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
     return OUTBOX_OK;
 }
 
-/* Every statement of this driver has one right plan, and it is an index scan. The planner would leave it
- * on a table that was never analysed, or keep for ever a plan that was made while the table was empty, so
- * it is left no other choice. Text travels as UTF-8; a database without an encoding gives its bytes. */
+/* Every statement of this driver has one right plan, and it is an index scan. The planner would
+ * leave it on a table that was never analysed, or keep for ever a plan that was made while the
+ * table was empty, so it is left no other choice. Text travels as UTF-8; a database without an
+ * encoding gives its bytes. */
 static enum outbox_status set_up(struct outbox_session *session, struct outbox_error *error)
 {
     static const char settings[] =
-        "SELECT set_config('client_encoding', $1, false), set_config('statement_timeout', $2, false),"
+        "SELECT set_config('client_encoding', $1, false), set_config('statement_timeout', $2, "
+        "false),"
         " set_config(name, value, false) FROM (VALUES ('enable_seqscan', 'off'),"
         " ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
         " ('enable_sort', 'off'), ('enable_incremental_sort', 'off'), ('enable_memoize', 'off'),"
@@ -106,9 +106,11 @@ enum outbox_status session_connect(struct outbox_store *store, int64_t deadline,
     session->conn = start_connecting(store);
     enum outbox_status status = OUTBOX_OK;
     if (session->interrupt_fd < 0)
-        status = outbox_fail(error, OUTBOX_INTERNAL, "", "connect to PostgreSQL: no eventfd: %m");
+        status = outbox_fail(error, OUTBOX_INTERNAL, "", "connect to PostgreSQL: no eventfd: %s",
+                             strerror(errno));
     else if (getrandom(&session->random, sizeof(session->random), GRND_NONBLOCK) < 0)
-        status = outbox_fail(error, OUTBOX_INTERNAL, "", "connect to PostgreSQL: no randomness: %m");
+        status = outbox_fail(error, OUTBOX_INTERNAL, "", "connect to PostgreSQL: no randomness: %s",
+                             strerror(errno));
     else if (!session->conn)
         status = failure_of_memory(error);
     else if (PQstatus(session->conn) == CONNECTION_BAD)
@@ -151,6 +153,14 @@ void session_forget_table(struct outbox_session *session)
     }
     session->examined = false;
     session->forget = false;
+}
+
+void session_interrupt(struct outbox_session *session)
+{
+    uint64_t one = 1;
+    /* In this order: a flag without its signal would leave the signal to the next op. */
+    (void)!write(session->interrupt_fd, &one, sizeof(one));
+    atomic_store(&session->interrupted, true);
 }
 
 /* An interrupt that came while no op was running means none. */

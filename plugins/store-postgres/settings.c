@@ -16,17 +16,18 @@ static bool is_port_list(const char *text)
     return text[strspn(text, "0123456789,")] == '\0';
 }
 
-/* libpq reports a bad address by quoting the piece that it does not understand, and with a password that
- * is not percent-encoded that piece is a part of it. So what can go wrong is found here, and said without
- * the address. */
+/* libpq reports a bad address by quoting the piece that it does not understand, and with a password
+ * that is not percent-encoded that piece is a part of it. So what can go wrong is found here, and
+ * said without the address. */
 static enum outbox_status check_address(struct settings *settings, struct outbox_error *error)
 {
     PQconninfoOption *options = PQconninfoParse(settings->url, NULL);
     if (!options)
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "url: neither postgres://USER:PASSWORD@HOST:PORT/DATABASE nor a list of "
-                           "key=value that libpq knows; in a URL percent-encode @ / : ? # %% within "
-                           "user and password");
+        return outbox_fail(
+            error, OUTBOX_INVALID, "",
+            "url: neither postgres://USER:PASSWORD@HOST:PORT/DATABASE nor a list of "
+            "key=value that libpq knows; in a URL percent-encode @ / : ? # %% within "
+            "user and password");
     bool uri = is_uri(settings->url), misread = false, out_of_memory = false;
     size_t secrets = 0;
     for (const PQconninfoOption *option = options; option->keyword; option++) {
@@ -36,8 +37,8 @@ static enum outbox_status check_address(struct settings *settings, struct outbox
             misread = true;
         if (uri && strcmp(option->keyword, "host") == 0 && strchr(option->val, '@'))
             misread = true;
-        bool secret = strcmp(option->keyword, "password") == 0 ||
-                      strcmp(option->keyword, "sslpassword") == 0;
+        bool secret =
+            strcmp(option->keyword, "password") == 0 || strcmp(option->keyword, "sslpassword") == 0;
         if (secret && option->val[0]) {
             settings->secrets[secrets] = strdup(option->val);
             out_of_memory |= !settings->secrets[secrets++];

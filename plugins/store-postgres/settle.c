@@ -37,7 +37,8 @@ static bool is_lease(const struct outbox_session *session)
     return session->store->settings.mode == OUTBOX_MODE_LEASE;
 }
 
-/* ---- Text that a column can hold ------------------------------------------------------------------------- */
+/* ---- Text that a column can hold
+ * ------------------------------------------------------------------------- */
 
 /* The bytes of the well-formed UTF-8 character at `at`, 0 if there is none. */
 static size_t character_len(const unsigned char *at, size_t left)
@@ -85,10 +86,12 @@ static void add_error(struct outbox_session *session, struct outbox_slice text)
     bool ascii = encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0;
     struct buffer *storable = &session->scratch[ERROR_TEXT];
     make_storable(storable, text, ascii);
+    errors->failed |= storable->failed;
     array_add(errors, storable->data, storable->len);
 }
 
-/* ---- Building ---------------------------------------------------------------------------------------------- */
+/* ---- Building
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool by_tid(const struct outbox_session *session)
 {
@@ -184,7 +187,7 @@ static enum outbox_status build(struct outbox_session *session, struct work *wor
     /* What a call leaves out of a held claim is let go with the rest. */
     if (!is_lease(session) && work->settle->count < work->claim->public.count)
         note_released(work, 0);
-    bool failed = session->scratch[ERROR_TEXT].failed;
+    bool failed = false;
     array_end(&session->scratch[DELIVERED_KEYS], work->delivered);
     for (int i = MIXED_KEYS; i <= MIXED_ERRORS; i++)
         array_end(&session->scratch[i], work->mixed);
@@ -208,19 +211,18 @@ static void queue(struct outbox_session *session, struct work *work)
             exchange_statement(session, STATEMENT_DELIVERED, parameters, lease ? 2 : 1);
     }
     if (work->mixed > 0) {
-        struct parameter parameters[] = {scratch(session, MIXED_KEYS),
-                                         scratch(session, MIXED_VERDICTS),
-                                         scratch(session, MIXED_DELAYS),
-                                         scratch(session, MIXED_CHARGES),
-                                         scratch(session, MIXED_ERRORS),
-                                         token};
+        struct parameter parameters[] = {
+            scratch(session, MIXED_KEYS),   scratch(session, MIXED_VERDICTS),
+            scratch(session, MIXED_DELAYS), scratch(session, MIXED_CHARGES),
+            scratch(session, MIXED_ERRORS), token};
         work->mixed_place = exchange_statement(session, STATEMENT_MIXED, parameters, lease ? 6 : 5);
     }
     if (!lease)
         work->commit_place = exchange_text(session, "COMMIT");
 }
 
-/* ---- After the answer ------------------------------------------------------------------------------------ */
+/* ---- After the answer
+ * ------------------------------------------------------------------------------------ */
 
 static uint64_t affected(struct outbox_session *session, size_t place)
 {
@@ -264,9 +266,8 @@ static enum outbox_status begin(struct outbox_session *session, struct work *wor
                                 const struct outbox_settle_request *settle,
                                 struct outbox_error *error)
 {
-    *work = (struct work){.settle = settle,
-                          .claim = (const struct claim *)settle->claim,
-                          .released = POSITION_LAST};
+    *work = (struct work){
+        .settle = settle, .claim = (const struct claim *)settle->claim, .released = POSITION_LAST};
     if (lost_hold(session, work))
         return OUTBOX_OK;
     enum outbox_status status = table_ensure(session, error);
@@ -388,8 +389,7 @@ enum outbox_status settle_and_take(struct outbox_session *session,
     if (is_lease(session))
         return lease_together(session, &work, result, &plan, claim, error);
     /* A look from within the open transaction would find the rows that it holds itself. */
-    bool look = session->store->pending.next_look <= session->store->host->now(session->store->host);
-    if (lost_hold(session, &work) || look)
+    if (lost_hold(session, &work) || claim_look_due(session, request))
         return one_after_the_other(session, settle, result, request, claim, error);
     status = hold_together(session, &work, result, &plan, claim, error);
     if (status == OUTBOX_OK || session->lost || !session->exchange.retriable)

@@ -1,12 +1,11 @@
 /*
  * sql.c - the statements, built for the table that was found
  *
- * Two things are said in an unusual way, both for the planner's sake. Where a row is looked up by its id,
- * the status is compared under COLLATE "C": a plain comparison would allow the small partial index on
- * leases, which looks cheap to a plan made once and for ever, and is then walked from end to end. And
- * "now" is statement_timestamp() throughout: now() stands still within a transaction, and several
- * statements of ours share one.
- * SPDX-License-Identifier: MIT
+ * Two things are said in an unusual way, both for the planner's sake. Where a row is looked up by
+ * its id, the status is compared under COLLATE "C": a plain comparison would allow the small
+ * partial index on leases, which looks cheap to a plan made once and for ever, and is then walked
+ * from end to end. And "now" is statement_timestamp() throughout: now() stands still within a
+ * transaction, and several statements of ours share one. SPDX-License-Identifier: MIT
  */
 #include "driver.h"
 
@@ -16,8 +15,8 @@ struct builder {
     struct buffer out;
     const struct outbox_store *store;
     const struct table *table;
-    const char *name;                 /* of the table */
-    const char *const *column;        /* quoted, by role */
+    const char *name;          /* of the table */
+    const char *const *column; /* quoted, by role */
     bool lease;
 };
 
@@ -59,7 +58,8 @@ static void add_unlocked(struct builder *sql)
         ADD(sql, ", %s = NULL", sql->column[ROLE_LOCKED_AT]);
 }
 
-/* ---- Claims ---------------------------------------------------------------------------------------- */
+/* ---- Claims
+ * ---------------------------------------------------------------------------------------- */
 
 static void add_text_field(struct builder *sql, enum role role)
 {
@@ -79,8 +79,7 @@ static void add_fields(struct builder *sql)
         ", CASE WHEN octet_length(t.%s) > $4::bigint THEN NULL ELSE t.%s END, octet_length(t.%s)",
         payload, payload, payload);
     ADD(sql, ", t.%s, t.%s, t.%s, t.%s, t.ctid", sql->column[ROLE_ATTEMPTS],
-        sql->column[ROLE_AVAILABLE_AT], sql->column[ROLE_CREATED_AT],
-        sql->column[sql->table->tie]);
+        sql->column[ROLE_AVAILABLE_AT], sql->column[ROLE_CREATED_AT], sql->column[sql->table->tie]);
     if (sql->table->has[ROLE_HEADERS])
         ADD(sql, ", t.%s", sql->column[ROLE_HEADERS]);
     add_text_field(sql, ROLE_PARTITION_KEY);
@@ -101,8 +100,8 @@ static void add_scan(struct builder *sql)
     ADD(sql, " LIMIT $1::bigint FOR UPDATE SKIP LOCKED");
 }
 
-/* $5 the token. A tid is the quickest way back to a row, but means nothing across partitions; there the
- * time helps the server to find the partition. */
+/* $5 the token. A tid is the quickest way back to a row, but means nothing across partitions; there
+ * the time helps the server to find the partition. */
 static void add_lease_claim(struct builder *sql)
 {
     const char *id = sql->column[ROLE_EVENT_ID], *created = sql->column[ROLE_CREATED_AT];
@@ -135,7 +134,8 @@ static void add_claim(struct builder *sql)
     add_scan(sql);
 }
 
-/* $1 and $2 the watermark. It locks what it finds, to tell a waiting event from one in other hands. */
+/* $1 and $2 the watermark. It locks what it finds, to tell a waiting event from one in other hands.
+ */
 static void add_look(struct builder *sql)
 {
     ADD(sql, "SELECT ");
@@ -149,7 +149,8 @@ static void add_look(struct builder *sql)
     ADD(sql, " LIMIT 1 FOR UPDATE SKIP LOCKED");
 }
 
-/* ---- Settling ---------------------------------------------------------------------------------------- */
+/* ---- Settling
+ * ---------------------------------------------------------------------------------------- */
 
 /* $1, the keys of the rows: tids in an open transaction, else ids. */
 static bool settles_by_tid(const struct builder *sql)
@@ -162,14 +163,20 @@ static const char *key_column(const struct builder *sql)
     return settles_by_tid(sql) ? "ctid" : sql->column[ROLE_EVENT_ID];
 }
 
+static void add_ids(struct builder *sql)
+{
+    if (sql->table->type[ROLE_EVENT_ID] == TYPE_UUID)
+        ADD(sql, "$1::uuid[]");
+    else
+        ADD(sql, "$1::text[]::%s[]", sql->table->id_type);
+}
+
 static void add_keys(struct builder *sql)
 {
     if (settles_by_tid(sql))
         ADD(sql, "$1::tid[]");
-    else if (sql->table->type[ROLE_EVENT_ID] == TYPE_UUID)
-        ADD(sql, "$1::uuid[]");
     else
-        ADD(sql, "$1::text[]::%s[]", sql->table->id_type);
+        add_ids(sql);
 }
 
 static void add_still_ours(struct builder *sql, int token)
@@ -213,13 +220,15 @@ static void add_mixed(struct builder *sql)
     add_touched(sql);
     ADD(sql, " FROM (SELECT * FROM unnest(");
     add_keys(sql);
-    ADD(sql, ", $2::integer[], $3::bigint[], $4::integer[], $5::text[])"
-             " AS u(id, verdict, delay, charge, error) ORDER BY u.id) s WHERE t.%s = s.id",
+    ADD(sql,
+        ", $2::integer[], $3::bigint[], $4::integer[], $5::text[])"
+        " AS u(id, verdict, delay, charge, error) ORDER BY u.id) s WHERE t.%s = s.id",
         key_column(sql));
     add_still_ours(sql, 6);
 }
 
-/* ---- Leases ------------------------------------------------------------------------------------------ */
+/* ---- Leases
+ * ------------------------------------------------------------------------------------------ */
 
 /* $1 the token, $2 the oldest lease. Rows are changed in the order of their ids, as everywhere. */
 static void add_renew(struct builder *sql)
@@ -230,8 +239,7 @@ static void add_renew(struct builder *sql)
         " AND %s >= $2::timestamptz AND %s = $1::text)",
         id, sql->name, sql->column[ROLE_STATUS], sql->column[ROLE_LOCKED_AT],
         sql->column[ROLE_LOCKED_BY]);
-    ADD(sql, " UPDATE %s t SET %s = statement_timestamp()", sql->name,
-        sql->column[ROLE_LOCKED_AT]);
+    ADD(sql, " UPDATE %s t SET %s = statement_timestamp()", sql->name, sql->column[ROLE_LOCKED_AT]);
     add_touched(sql);
     ADD(sql, " FROM (SELECT id FROM mine ORDER BY id) s WHERE t.%s = s.id", id);
     add_still_ours(sql, 1);
@@ -283,7 +291,8 @@ static void add_reap(struct builder *sql)
         sql->column[ROLE_STATUS]);
 }
 
-/* ---- Producing and looking ----------------------------------------------------------------------------- */
+/* ---- Producing and looking
+ * ----------------------------------------------------------------------------- */
 
 static const enum role optional_texts[] = {ROLE_PARTITION_KEY, ROLE_ORDERING_KEY,
                                            ROLE_AGGREGATE_TYPE, ROLE_AGGREGATE_ID};
@@ -317,7 +326,7 @@ static void add_enqueue(struct builder *sql)
         if (table->has[optional_texts[i]])
             ADD(sql, ", text%d", i);
     ADD(sql, " FROM unnest(");
-    add_keys(sql);
+    add_ids(sql);
     ADD(sql, ", $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],"
              " $8::text[], $9::text[]) AS new(id, type, payload, headers, available, text0, text1,"
              " text2, text3)");
@@ -330,8 +339,8 @@ static void add_count(struct builder *sql, const char *state, const char *condit
         sql->column[ROLE_STATUS], state, condition, STATS_CAP + 1);
 }
 
-/* $1 the table's oid, $2 the claim index's. Times in microseconds; counts; the table's size in bytes; the
- * rows that the planner reckons with, scaled by how the table grew since. */
+/* $1 the table's oid, $2 the claim index's. Times in microseconds; counts; the table's size in
+ * bytes; the rows that the planner reckons with, scaled by how the table grew since. */
 static void add_stats(struct builder *sql)
 {
     const char *available = sql->column[ROLE_AVAILABLE_AT];
@@ -352,17 +361,21 @@ static void add_stats(struct builder *sql)
         add_count(sql, "DEAD", "");
     else
         ADD(sql, "NULL::bigint");
-    ADD(sql, ", (SELECT (extract(epoch FROM statement_timestamp() - %s) * 1000000)::bigint FROM %s WHERE ",
+    ADD(sql,
+        ", (SELECT (extract(epoch FROM statement_timestamp() - %s) * 1000000)::bigint FROM %s "
+        "WHERE ",
         available, sql->name);
     add_due(sql);
-    ADD(sql, " ORDER BY %s LIMIT 1), size, CASE WHEN pages > 0 THEN (rows * size / 8192 / pages)::bigint END,"
-             " (SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = $2::oid)"
-             " FROM (SELECT sum(pg_catalog.pg_relation_size(c.oid))::bigint AS size,"
-             " sum(greatest(c.reltuples, 0))::float8 AS rows,"
-             " sum(CASE WHEN c.reltuples < 0 THEN 0 ELSE c.relpages END)::float8 AS pages"
-             " FROM pg_catalog.pg_class c JOIN (SELECT $1::oid AS relid UNION"
-             " SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)) p"
-             " ON p.relid = c.oid WHERE c.relkind = 'r') whole",
+    ADD(sql,
+        " ORDER BY %s LIMIT 1), size, CASE WHEN pages > 0 THEN (rows * size / 8192 / "
+        "pages)::bigint END,"
+        " (SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = $2::oid)"
+        " FROM (SELECT sum(pg_catalog.pg_relation_size(c.oid))::bigint AS size,"
+        " sum(greatest(c.reltuples, 0))::float8 AS rows,"
+        " sum(CASE WHEN c.reltuples < 0 THEN 0 ELSE c.relpages END)::float8 AS pages"
+        " FROM pg_catalog.pg_class c JOIN (SELECT $1::oid AS relid UNION"
+        " SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)) p"
+        " ON p.relid = c.oid WHERE c.relkind = 'r') whole",
         available);
 }
 
@@ -370,7 +383,8 @@ static void add_small_stats(struct builder *sql)
 {
     const char *state = sql->column[ROLE_STATUS];
     ADD(sql,
-        "SELECT count(*) FILTER (WHERE %s = 'DELIVERED'), count(*) FILTER (WHERE %s = 'DEAD') FROM %s",
+        "SELECT count(*) FILTER (WHERE %s = 'DELIVERED'), count(*) FILTER (WHERE %s = 'DEAD') FROM "
+        "%s",
         state, state, sql->name);
 }
 
@@ -379,16 +393,11 @@ char *sql_text(enum statement statement, const struct outbox_store *store,
 {
     typedef void add_statement(struct builder * sql);
     static add_statement *const builders[STATEMENT_COUNT] = {
-        [STATEMENT_CLAIM] = add_claim,
-        [STATEMENT_LOOK] = add_look,
-        [STATEMENT_DELIVERED] = add_delivered,
-        [STATEMENT_MIXED] = add_mixed,
-        [STATEMENT_RENEW] = add_renew,
-        [STATEMENT_OLDEST_LEASE] = add_oldest_lease,
-        [STATEMENT_REAP] = add_reap,
-        [STATEMENT_ENQUEUE] = add_enqueue,
-        [STATEMENT_STATS] = add_stats,
-        [STATEMENT_SMALL_STATS] = add_small_stats,
+        [STATEMENT_CLAIM] = add_claim,         [STATEMENT_LOOK] = add_look,
+        [STATEMENT_DELIVERED] = add_delivered, [STATEMENT_MIXED] = add_mixed,
+        [STATEMENT_RENEW] = add_renew,         [STATEMENT_OLDEST_LEASE] = add_oldest_lease,
+        [STATEMENT_REAP] = add_reap,           [STATEMENT_ENQUEUE] = add_enqueue,
+        [STATEMENT_STATS] = add_stats,         [STATEMENT_SMALL_STATS] = add_small_stats,
     };
     struct builder sql = {.store = store,
                           .table = table,

@@ -101,7 +101,7 @@ static void problem(struct table *table, const char *a, const char *b, const cha
 {
     struct buffer *problems = &table->problems;
     if (problems->len > 0)
-        buffer_text(problems, ", ");
+        buffer_text(problems, "\n");
     buffer_text(problems, "%s%s%s%s", a, b, c, d);
 }
 
@@ -213,8 +213,10 @@ enum outbox_status table_examine(struct outbox_session *session, struct table *t
 {
     const struct outbox_store *store = session->store;
     exchange_start(session);
-    size_t columns_at = exchange_query(session, columns_sql, (const char *[]){store->names.table}, 1);
-    size_t indexes_at = exchange_query(session, indexes_sql, (const char *[]){store->names.table}, 1);
+    size_t columns_at =
+        exchange_query(session, columns_sql, (const char *[]){store->names.table}, 1);
+    size_t indexes_at =
+        exchange_query(session, indexes_sql, (const char *[]){store->names.table}, 1);
     enum outbox_status status = exchange_run(session, "look at the table", error);
     if (status != OUTBOX_OK)
         return status;
@@ -241,6 +243,23 @@ void table_clear(struct table *table)
     *table = (struct table){0};
 }
 
+enum outbox_status table_failure(const struct outbox_store *store, const struct table *table,
+                                 struct outbox_error *error)
+{
+    struct buffer list = {0};
+    for (const char *at = table->problems.data; *at; at++)
+        buffer_text(&list, *at == '\n' ? ", " : "%c", *at);
+    char *problems = buffer_take(&list);
+    if (!problems)
+        return failure_of_memory(error);
+    const char *remedy = table->exists ? "name other columns with `columns`, or another `table`"
+                                       : "`outbox-relay init` makes it";
+    (void)outbox_fail(error, OUTBOX_SCHEMA, table->exists ? "42703" : "42P01", "table %s: %s; %s",
+                      store->names.table, problems, remedy);
+    free(problems);
+    return OUTBOX_SCHEMA;
+}
+
 enum outbox_status table_ensure(struct outbox_session *session, struct outbox_error *error)
 {
     if (session->examined && !session->forget)
@@ -259,10 +278,7 @@ enum outbox_status table_ensure(struct outbox_session *session, struct outbox_er
         return status;
     const struct table *table = &session->table;
     if (table->problems.len > 0)
-        return outbox_fail(error, OUTBOX_SCHEMA, table->exists ? "42703" : "42P01",
-                           "table %s: %s; %s", session->store->names.table, table->problems.data,
-                           table->exists ? "name other columns with `columns`, or another `table`"
-                                         : "`outbox-relay init` makes it");
+        return table_failure(session->store, table, error);
     session->examined = true;
     return OUTBOX_OK;
 }

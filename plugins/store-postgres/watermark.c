@@ -4,8 +4,8 @@
  */
 #include "watermark.h"
 
-/* A look is followed by at least this many times its own cost without one, and never by less than the
- * smallest gap, however cheap it was. */
+/* A look is followed by at least this many times its own cost without one, and never by less than
+ * the smallest gap, however cheap it was. */
 #define LOOK_SHARE 50
 #define LOOK_GAP INT64_C(10000000)
 
@@ -54,11 +54,24 @@ void watermark_lower(struct watermark *watermark, struct position to)
     (void)pthread_mutex_unlock(&watermark->mutex);
 }
 
+static bool is_due(const struct watermark *watermark, int64_t now)
+{
+    return !watermark->looking && now >= watermark->next_look &&
+           position_compare(watermark->low, POSITION_FIRST) > 0;
+}
+
+bool watermark_look_due(struct watermark *watermark, int64_t now)
+{
+    (void)pthread_mutex_lock(&watermark->mutex);
+    bool due = is_due(watermark, now);
+    (void)pthread_mutex_unlock(&watermark->mutex);
+    return due;
+}
+
 bool watermark_look(struct watermark *watermark, int64_t now)
 {
     (void)pthread_mutex_lock(&watermark->mutex);
-    bool due = !watermark->looking && now >= watermark->next_look &&
-               position_compare(watermark->low, POSITION_FIRST) > 0;
+    bool due = is_due(watermark, now);
     if (due)
         watermark->looking = true;
     (void)pthread_mutex_unlock(&watermark->mutex);

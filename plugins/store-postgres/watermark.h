@@ -1,9 +1,9 @@
 /*
  * watermark.h - where in an index the living rows begin
  *
- * Claimed rows leave dead entries at the head of the partial indexes, and a long transaction anywhere
- * keeps them from being removed. So a scan starts at a low watermark, and a look below it, in search
- * of what was committed late, is paced so that it costs no more than 2 % of the time.
+ * Claimed rows leave dead entries at the head of the partial indexes, and a long transaction
+ * anywhere keeps them from being removed. So a scan starts at a low watermark, and a look below it,
+ * in search of what was committed late, is paced so that it costs no more than 2 % of the time.
  * SPDX-License-Identifier: MIT
  */
 #ifndef STORE_POSTGRES_WATERMARK_H
@@ -25,9 +25,9 @@ struct position {
 struct watermark {
     pthread_mutex_t mutex;
     struct position low;
-    uint64_t lowered;   /* times it was put back: a scan that began before must not raise it */
-    int64_t next_look;  /* nanoseconds of host->now() */
-    bool looking;       /* a session is at it */
+    uint64_t lowered;  /* times it was put back: a scan that began before must not raise it */
+    int64_t next_look; /* nanoseconds of host->now() */
+    bool looking;      /* a session is at it */
 };
 
 void watermark_init(struct watermark *watermark);
@@ -41,6 +41,9 @@ void watermark_raise(struct watermark *watermark, struct position to, uint64_t t
 
 /* There is, or will be, a living row at `to`. */
 void watermark_lower(struct watermark *watermark, struct position to);
+
+/* Whether a look below is due. */
+bool watermark_look_due(struct watermark *watermark, int64_t now);
 
 /* True for one caller when a look below is due; it ends with watermark_looked(), with what the look
  * cost in nanoseconds. */

@@ -64,7 +64,8 @@ const struct outbox_plugin *contract_load(const char *path)
     return plugin;
 }
 
-/* ---- Settings --------------------------------------------------------------------------------- */
+/* ---- Settings ---------------------------------------------------------------------------------
+ */
 
 struct unit {
     const char *name;
@@ -84,12 +85,14 @@ static bool scaled(const char *text, const struct unit *units, size_t unit_count
     return false;
 }
 
-#define SCALED(text, units, value) scaled((text), (units), sizeof(units) / sizeof((units)[0]), (value))
+#define SCALED(text, units, value)                                                                 \
+    scaled((text), (units), sizeof(units) / sizeof((units)[0]), (value))
 
 static bool value_parse(const char *text, struct outbox_setting *value)
 {
     static const struct unit none[] = {{"", 1}};
-    static const struct unit durations[] = {{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
+    static const struct unit durations[] = {
+        {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
     static const struct unit sizes[] = {{"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}};
     double number = 0;
     bool good = true;
@@ -121,7 +124,8 @@ static bool value_parse(const char *text, struct outbox_setting *value)
     return good;
 }
 
-static const struct contract_value *value_given(const char *name, const struct contract_value *values,
+static const struct contract_value *value_given(const char *name,
+                                                const struct contract_value *values,
                                                 size_t value_count)
 {
     for (size_t i = 0; i < value_count; i++) {
@@ -159,7 +163,8 @@ bool contract_settings_init(struct contract_settings *made, const struct outbox_
         const struct outbox_option *option =
             (const struct outbox_option *)(const void *)((const char *)plugin->options +
                                                          i * plugin->option_size);
-        if (!setting_init(&made->values[i], option, value_given(option->name, values, value_count))) {
+        if (!setting_init(&made->values[i], option,
+                          value_given(option->name, values, value_count))) {
             (void)fprintf(stderr, "option %s: a value that cannot be read\n", option->name);
             contract_settings_free(made);
             return false;
@@ -174,7 +179,8 @@ void contract_settings_free(struct contract_settings *made)
     made->values = NULL;
 }
 
-/* ---- Stores and sessions ---------------------------------------------------------------------- */
+/* ---- Stores and sessions ----------------------------------------------------------------------
+ */
 
 void contract_ok_at(enum outbox_status status, const struct outbox_error *error, const char *file,
                     int line)

@@ -91,6 +91,8 @@ class PostgresServer:
     """One server, reachable through a socket in its own folder, so that nobody else can have its
     address, and on a loopback port if `tcp`."""
 
+    settings = SETTINGS
+
     def __init__(self, template, tcp=False):
         self.folder = processes.short_folder("pg")
         self.user = template.user
@@ -124,7 +126,7 @@ class PostgresServer:
     def _spawn(self):
         command = [tools() / "postgres", "-D", self.folder / "data", "-p", self.port]
         options = dict(
-            SETTINGS,
+            self.settings,
             unix_socket_directories=str(self.folder),
             listen_addresses="127.0.0.1" if self.tcp else "",
         )

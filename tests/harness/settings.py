@@ -5,6 +5,8 @@ SPDX-License-Identifier: MIT
 import os
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("OUTBOX_BUILD", ROOT / "build")).resolve()
 BINARY = Path(os.environ.get("OUTBOX_RELAY_BIN", BUILD / "outbox-relay")).resolve()
@@ -46,3 +48,10 @@ def events(count):
 def has_driver(name):
     """Whether the build made this driver."""
     return any(BUILD.glob(f"**/{name}.so"))
+
+
+def need(*drivers):
+    """Skips the test, with the reason, if the build left a driver out."""
+    for driver in drivers:
+        if not has_driver(driver):
+            pytest.skip(f"{driver} was not built")

@@ -75,7 +75,7 @@ def test_payload_over_max_payload_makes_the_event_dead(table, outbox, new_relay,
     assert relay.once() == 0, relay.log_tail()
     row = table.row(too_large)
     assert row["status"] == "DEAD"
-    assert "max_payload" in row["last_error"] and "1025" in row["last_error"]
+    assert "1025" in row["last_error"] and "1024" in row["last_error"]
     assert outbox.delivered.counts() == {fits: 1}
 
 

@@ -5,10 +5,12 @@
 #include "configuration.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void loaded_init(struct loaded *loaded, const struct config_source *source)
 {
+    assert_int_equal(unsetenv("OUTBOX_PLUGIN_PATH"), 0);
     *loaded = (struct loaded){.plugins = plugins_new()};
     assert_non_null(loaded->plugins);
     plugins_add_folder(loaded->plugins, TEST_DRIVERS);

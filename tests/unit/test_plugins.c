@@ -12,6 +12,7 @@
 
 static struct plugins *test_plugins(void)
 {
+    assert_int_equal(unsetenv("OUTBOX_PLUGIN_PATH"), 0);
     struct plugins *plugins = plugins_new();
     assert_non_null(plugins);
     plugins_add_folder(plugins, TEST_DRIVERS);
@@ -32,12 +33,13 @@ static void assert_reason(uint32_t kind, const char *name, const char *reason)
 {
     struct plugins *plugins = test_plugins();
     struct outbox_error error = OUTBOX_ERROR_INIT;
-    char expected[sizeof error.text], file[512];
+    char expected[1024], file[512];
     const char *kind_text = kind == OUTBOX_KIND_STORE ? "store" : "publisher";
     (void)snprintf(file, sizeof file, "%s/%s-%s.so", TEST_DRIVERS, kind_text, name);
     (void)snprintf(expected, sizeof expected, "the %s driver %s was refused: %s (%s)", kind_text,
                    name, reason, file);
     assert_null(plugins_find(plugins, kind, name, &error));
+    expected[sizeof error.text - 1] = '\0'; /* a long folder is cut */
     assert_string_equal(error.text, expected);
 
     size_t count = 0, seen = 0;
@@ -195,8 +197,11 @@ static void a_driver_that_is_not_there_is_told_with_those_that_are(void **state)
     struct outbox_error error = OUTBOX_ERROR_INIT;
     assert_null(plugins_find(plugins, OUTBOX_KIND_STORE, "sampel", &error));
     assert_non_null(strstr(error.text, "found \"sampel\", but there is no such store driver; did "
-                                       "you mean \"sample\"? there is: careless, holder, newer, "
-                                       "older, sample (looked for store-NAME.so in "));
+                                       "you mean \"sample\"? there is: "));
+    assert_non_null(strstr(error.text, "(looked for store-NAME.so in "));
+    static const char *const names[] = {"careless", "holder", "newer", "older", "sample"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_non_null(strstr(strstr(error.text, "there is: "), names[i]));
     plugins_free(&plugins);
 }
 

@@ -30,7 +30,7 @@ static const struct known durations[] = {
     {"48h", 172800 * SECOND, "2d"},
     {"7d", 604800 * SECOND, NULL},
     {"000004s", 4 * SECOND, "4s"},
-    {"106751d", 106751 * 86400 * SECOND, NULL},
+    {"106751d", INT64_C(106751) * 86400 * SECOND, NULL},
     {"9223372036854775807ns", INT64_MAX, NULL},
 };
 

@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+"""run.py - the relay beside its floors, and its other promises about speed
+SPDX-License-Identifier: MIT
+"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
+
+SCENARIOS = ("throughput", "sqlite", "history", "pinned", "latency", "idle")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        description="Runs the relay beside its floors, in a private PostgreSQL at stock settings. Exit status "
+        "1 if a target is missed, 2 if something cannot be measured."
+    )
+    # nargs="*" and choices do not go together with a default.
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO",
+                        help=f"one of {', '.join(SCENARIOS)}; all by default")  # fmt: skip
+    parser.add_argument("--build", help="the build folder (release, -Dbenchmarks=true); ./dev bench makes one")
+    parser.add_argument("--smoke", action="store_true", help="little of each, and bounds that promise nothing")
+    parser.add_argument("--events", type=int, help="events to drain (throughput, sqlite, pinned)")
+    parser.add_argument("--modes", type=lambda text: text.split(","),
+                        help="lease-keep,lease-delete,hold-keep,hold-delete (throughput, sqlite)")  # fmt: skip
+    parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (throughput, sqlite)")
+    parser.add_argument("--workers", type=int, help="claim.workers of the relay (throughput)")
+    parser.add_argument("--batch", type=int, help="claim.batch_size of the relay (throughput)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--save", metavar="FILE", help="writes the tables to a Markdown file as well")
+    options = parser.parse_args()
+    for scenario in options.scenarios:
+        if scenario not in SCENARIOS:
+            parser.error(f"there is no scenario {scenario}: choose from {', '.join(SCENARIOS)}")
+    return options
+
+
+def runners():
+    import history
+    import pinned
+    import running
+    import throughput
+    import throughput_sqlite
+
+    return {
+        "throughput": throughput.run,
+        "sqlite": throughput_sqlite.run,
+        "history": history.run,
+        "pinned": pinned.run,
+        "latency": running.latency,
+        "idle": running.idle,
+    }
+
+
+def versions(lab):
+    import sqlite3
+
+    return f"PostgreSQL {lab.version()}, SQLite {sqlite3.sqlite_version}"
+
+
+def run(options):
+    import lab
+    import report
+    from targets import FULL, SMOKE
+
+    scale = SMOKE if options.smoke else FULL
+    run_one = runners()
+    reports = []
+
+    def say(text):
+        print(text, file=sys.stderr, flush=True)
+
+    with lab.opened() as opened:
+        for name in options.scenarios or SCENARIOS:
+            say(f"{name} ...")
+            reports.append(run_one[name](opened, scale, options, say))
+            if not options.json:
+                print(report.markdown(reports[-1]), flush=True)
+        made_with = versions(opened)
+    if options.json:
+        print(report.as_json(reports, made_with))
+    if options.save:
+        Path(options.save).write_text(report.document(reports, made_with), encoding="utf-8")
+    return 0 if all(one.met for one in reports) else 1
+
+
+def main():
+    options = arguments()
+    # Before anything of the harness is loaded: it looks here for the build.
+    if options.build:
+        os.environ["OUTBOX_BUILD"] = str(Path(options.build).resolve())
+    sys.dont_write_bytecode = True
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    try:
+        return run(options)
+    except (RuntimeError, OSError, AssertionError) as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""targets.py - what the relay has to reach, and how much is done to see it
+SPDX-License-Identifier: MIT
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much each scenario does and the bounds that decide. All are ratios but those of `latency`,
+    `idle`, processor time and memory, which are promises in absolute units."""
+
+    name: str
+    # throughput
+    events: int
+    rounds: int
+    modes: tuple
+    floor_variants: tuple  # (connections, batch); the best one is the floor
+    sqlite_events: int
+    floor_ratio: float  # relay / floor, at least
+    processor_us: float  # of the relay, an event, at most
+    peak_mib: float  # of the relay, at most
+    # history
+    delivered_rows: int
+    pending_rows: int
+    claims: int
+    history_modes: tuple
+    history_statistics: tuple  # whether the planner's statistics are known
+    history_ratio: float  # with history / without, at most
+    # pinned
+    pinned_events: int
+    pinned_span: int
+    pinned_modes: tuple
+    pinned_ratio: float  # last span / first span, at most
+    # latency
+    latency_seconds: int
+    p50_ms: float
+    p99_ms: float
+    # idle
+    idle_seconds: int
+    idle_percent: float
+
+
+ALL_MODES = ("lease-keep", "lease-delete", "hold-keep", "hold-delete")
+
+FULL = Scale(
+    name="full",
+    events=200_000, rounds=3, modes=ALL_MODES, sqlite_events=200_000,
+    floor_variants=((1, 500), (1, 1000), (2, 500), (2, 1000)),
+    floor_ratio=0.9, processor_us=5.0, peak_mib=20.0,
+    delivered_rows=5_000_000, pending_rows=20_000, claims=150,
+    history_modes=("lease", "hold"), history_statistics=("known", "none"), history_ratio=1.2,
+    pinned_events=500_000, pinned_span=100_000, pinned_modes=("lease", "hold"), pinned_ratio=1.25,
+    latency_seconds=30, p50_ms=3.0, p99_ms=15.0,
+    idle_seconds=20, idle_percent=0.5,
+)  # fmt: skip
+
+# For a test, on a machine that is busy with other tests: shows that every scenario still runs and that
+# nothing is off by a factor. These bounds promise nothing; only those of FULL do.
+SMOKE = Scale(
+    name="smoke",
+    events=20_000, rounds=1, modes=("lease-keep", "hold-delete"), sqlite_events=10_000,
+    floor_variants=((2, 500),),
+    floor_ratio=0.2, processor_us=50.0, peak_mib=40.0,
+    delivered_rows=100_000, pending_rows=3_000, claims=20,
+    history_modes=("hold",), history_statistics=("none",), history_ratio=3.0,
+    pinned_events=40_000, pinned_span=10_000, pinned_modes=("lease",), pinned_ratio=3.0,
+    latency_seconds=3, p50_ms=50.0, p99_ms=500.0,
+    idle_seconds=3, idle_percent=10.0,
+)  # fmt: skip
+
+BATCH_OF_CLAIMS = 100  # events a claim, in scenario history
+EVENTS_A_SECOND = 100  # in scenario latency
+PAYLOAD = 512  # bytes, except where the rows are history

@@ -1,0 +1,260 @@
+/*
+ * schema.c - checking, printing and making the table
+ * SPDX-License-Identifier: MIT
+ */
+#include "driver.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+/* Who reads the lines. */
+struct reader {
+    outbox_schema_line *emit;
+    void *context;
+    bool stopped; /* something was reported that stops relaying */
+};
+
+static void report(struct reader *reader, uint32_t level, const char *format, ...)
+    OUTBOX_PRINTF(3, 4);
+
+static void report(struct reader *reader, uint32_t level, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    reader->stopped |= level == OUTBOX_LOG_ERROR;
+    reader->emit(reader->context, level, line);
+}
+
+static enum outbox_status emit_lines(struct reader *reader, const char *text,
+                                     struct outbox_error *error)
+{
+    char *copy = strdup(text), *rest = copy;
+    if (!copy)
+        return failure_of_memory(error);
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+        reader->emit(reader->context, OUTBOX_LOG_INFO, line);
+    free(copy);
+    return OUTBOX_OK;
+}
+
+/* ---- CHECK
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void check_rights(struct reader *reader, const struct outbox_store *store,
+                         const struct table *table)
+{
+    const char *name = store->names.table;
+    const char *const format = "right %s on table %s is missing: %s";
+    uint32_t for_delete = store->settings.delete_delivered ? OUTBOX_LOG_ERROR : OUTBOX_LOG_INFO;
+    if (!table->may_select)
+        report(reader, OUTBOX_LOG_ERROR, format, "SELECT", name, "nothing can be claimed");
+    if (!table->may_update)
+        report(reader, OUTBOX_LOG_ERROR, format, "UPDATE", name, "nothing can be claimed");
+    if (!table->may_delete)
+        report(reader, for_delete, format, "DELETE", name, "delivered events cannot be removed");
+    if (!table->may_insert)
+        report(reader, OUTBOX_LOG_INFO, format, "INSERT", name,
+               "`outbox-relay enqueue` cannot work");
+}
+
+static void check_indexes(struct reader *reader, const struct outbox_store *store,
+                          const struct table *table)
+{
+    const struct names *names = &store->names;
+    const char *const format = "table %s has no index on (%s)%s: %s; `outbox-relay init` makes it";
+    char keys[140];
+    (void)snprintf(keys, sizeof(keys), "%s, %s", names->column[ROLE_AVAILABLE_AT],
+                   names->column[table->tie]);
+    if (!table->claim_index)
+        report(reader, OUTBOX_LOG_WARN, format, names->table, keys, " of pending events",
+               "claims become slow as the table grows");
+    if (!table->id_index)
+        report(
+            reader, OUTBOX_LOG_WARN,
+            "table %s has no index that begins with %s: settling reads the whole table; make one",
+            names->table, names->column[ROLE_EVENT_ID]);
+    if (!table->lease_index && store->settings.mode == OUTBOX_MODE_LEASE)
+        report(reader, OUTBOX_LOG_WARN, format, names->table, names->column[ROLE_LOCKED_AT],
+               " of events being delivered", "looking for expired leases becomes slow");
+    if (!table->dead_index)
+        report(reader, OUTBOX_LOG_INFO, format, names->table, names->column[ROLE_STATUS],
+               " or of dead events", "they are not counted on a large table");
+}
+
+static void check_extras(struct reader *reader, const struct outbox_store *store,
+                         const struct table *table)
+{
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (!table->has[role] && !table_requires((enum role)role, store->settings.mode))
+            report(reader, OUTBOX_LOG_INFO, "table %s has no column %s%s", store->names.table,
+                   store->names.column[role],
+                   role == ROLE_SEQ ? ": events of one instant are ordered by nothing" : "");
+    if (!table->trigger)
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no wake-up trigger: new events are found by polling",
+               store->names.table);
+}
+
+static enum outbox_status check(struct outbox_store *store, struct outbox_session *session,
+                                struct reader *reader, struct outbox_error *error)
+{
+    struct table table = {0};
+    enum outbox_status status = table_examine(session, &table, error);
+    if (status != OUTBOX_OK) {
+        table_clear(&table);
+        return status;
+    }
+    char *rest = table.problems.data;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+        report(reader, OUTBOX_LOG_ERROR, "table %s: %s; %s", store->names.table, line,
+               table.exists ? "see `columns` and `table`" : "`outbox-relay init` makes it");
+    if (table.exists) {
+        check_rights(reader, store, &table);
+        check_indexes(reader, store, &table);
+        check_extras(reader, store, &table);
+    }
+    table_clear(&table);
+    if (!reader->stopped)
+        return OUTBOX_OK;
+    return outbox_fail(error, OUTBOX_SCHEMA, "", "table %s cannot be relayed from as it is",
+                       store->names.table);
+}
+
+/* ---- PRINT and APPLY
+ * ---------------------------------------------------------------------------------------- */
+
+static enum outbox_status print_step(struct outbox_store *store, enum ddl_step step, char **sql,
+                                     struct reader *reader, struct outbox_error *error)
+{
+    *sql = ddl_text(step, &store->names);
+    if (!*sql)
+        return failure_of_memory(error);
+    struct buffer whole = {0};
+    buffer_text(&whole, "%s\n%s;\n", ddl_comment(step), *sql);
+    char *text = buffer_take(&whole);
+    enum outbox_status status = text ? emit_lines(reader, text, error) : failure_of_memory(error);
+    free(text);
+    return status;
+}
+
+static enum outbox_status print(struct outbox_store *store, struct reader *reader,
+                                struct outbox_error *error)
+{
+    enum outbox_status status = OUTBOX_OK;
+    int steps = store->settings.wake ? DDL_STEP_COUNT : DDL_FUNCTION;
+    for (int step = 0; status == OUTBOX_OK && step < steps; step++) {
+        char *sql;
+        status = print_step(store, (enum ddl_step)step, &sql, reader, error);
+        free(sql);
+    }
+    return status;
+}
+
+static bool is_needed(enum ddl_step step, const struct outbox_store *store,
+                      const struct table *table)
+{
+    switch (step) {
+    case DDL_TABLE:
+        return !table->exists;
+    case DDL_COLUMNS:
+        return !table->has[ROLE_ORDERING_KEY] || !table->has[ROLE_AGGREGATE_TYPE] ||
+               !table->has[ROLE_AGGREGATE_ID] || !table->has[ROLE_SEQ];
+    case DDL_CLAIM_INDEX:
+        return !table->claim_index || table->tie != ROLE_SEQ;
+    case DDL_LEASE_INDEX:
+        return !table->lease_index && table->has[ROLE_LOCKED_AT];
+    case DDL_DEAD_INDEX:
+        return !table->dead_index && table->has[ROLE_UPDATED_AT];
+    default:
+        return store->settings.wake && !table->trigger;
+    }
+}
+
+static enum outbox_status run_one(struct outbox_session *session, const char *sql, const char *what,
+                                  struct outbox_error *error)
+{
+    exchange_start(session);
+    exchange_text(session, sql);
+    return exchange_run(session, what, error);
+}
+
+/* Runs what is needed, looking again before each step: one step may do the work of a later one. */
+static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_session *session,
+                                      struct table *table, struct reader *reader,
+                                      struct outbox_error *error)
+{
+    bool changed = false;
+    for (int step = 0; step < DDL_STEP_COUNT; step++) {
+        enum outbox_status status = table_examine(session, table, error);
+        if (status != OUTBOX_OK)
+            return status;
+        if (step > DDL_TABLE && table->problems.len > 0)
+            return table_failure(store, table, error);
+        if (!is_needed((enum ddl_step)step, store, table))
+            continue;
+        char *sql;
+        status = print_step(store, (enum ddl_step)step, &sql, reader, error);
+        if (status == OUTBOX_OK)
+            status = run_one(session, sql, "make or upgrade", error);
+        free(sql);
+        if (status != OUTBOX_OK)
+            return status;
+        changed = true;
+    }
+    if (!changed)
+        reader->emit(reader->context, OUTBOX_LOG_INFO, "-- nothing to do");
+    return OUTBOX_OK;
+}
+
+static enum outbox_status apply(struct outbox_store *store, struct outbox_session *session,
+                                struct reader *reader, struct outbox_error *error)
+{
+    enum outbox_status status = exchange_rollback(session, error);
+    if (status != OUTBOX_OK)
+        return status;
+    session->exchange.endless = true;
+    exchange_start(session);
+    exchange_text(session, "BEGIN");
+    exchange_text(session, "SELECT set_config('statement_timeout', '0', true)");
+    char lock[96];
+    (void)snprintf(lock, sizeof(lock), "SELECT pg_advisory_xact_lock(%d, hashtext($1))",
+                   LOCK_SCHEMA);
+    exchange_query(session, lock, (const char *[]){store->names.table}, 1);
+    status = exchange_run(session, "wait to make", error);
+    struct table table = {0};
+    if (status == OUTBOX_OK)
+        status = apply_steps(store, session, &table, reader, error);
+    table_clear(&table);
+    if (status == OUTBOX_OK) {
+        status = run_one(session, "COMMIT", "make", error);
+    } else {
+        struct outbox_error ignored = OUTBOX_ERROR_INIT;
+        if (exchange_rollback(session, &ignored) != OUTBOX_OK)
+            status = OUTBOX_UNAVAILABLE;
+    }
+    session->exchange.endless = false;
+    session->forget = true;
+    return status;
+}
+
+enum outbox_status schema_act(struct outbox_store *store, struct outbox_session *session,
+                              uint32_t action, outbox_schema_line *emit, void *context,
+                              struct outbox_error *error)
+{
+    struct reader reader = {emit, context, false};
+    switch (action) {
+    case OUTBOX_SCHEMA_CHECK:
+        return check(store, session, &reader, error);
+    case OUTBOX_SCHEMA_PRINT:
+        return print(store, &reader, error);
+    case OUTBOX_SCHEMA_APPLY:
+        return apply(store, session, &reader, error);
+    default:
+        return outbox_fail(error, OUTBOX_UNSUPPORTED, "",
+                           "schema action %u is unknown to this driver", action);
+    }
+}
