@@ -96,7 +96,7 @@ static bool expand_write(struct checker *checker, const struct json_path *path, 
             (void)fputc(*text++, out);
             continue;
         }
-        struct reference reference;
+        struct reference reference = {0};
         if (!reference_parse(checker, path, text, &reference))
             return false;
         ok &= reference_write(checker, path, &reference, out);

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,26 +261,43 @@ static void raw_writes_the_payload_and_a_newline(void **state)
 /* ---- Faults -----------------------------------------------------------------------------------
  */
 
+/* It is full after one write, so that it does not matter how soon the deadline comes. */
+static void make_small_pipe(int ends[2], int write_flags)
+{
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 4096);
+    assert_int_equal(fcntl(ends[1], F_SETFL, write_flags), 0);
+}
+
+/* To a pipe that does not block is written without asking first, which sends SIGPIPE. */
 static void a_reader_that_has_gone_is_away(void **state)
 {
-    struct subject subject;
-    struct outbox_error error = OUTBOX_ERROR_INIT;
-    int ends[2];
+    static const int flags[] = {0, O_NONBLOCK};
     (void)state;
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    redirect_stdout(ends[1]);
-    (void)close(ends[1]);
-    subject_open(&subject, "stdout", NULL);
-    assert_int_equal(subject_ping(&subject, &error), OUTBOX_OK);
-    (void)close(ends[0]);
-    struct sending *sending = sending_new(&subject, "id", 10, 100, SECOND);
-    sending_finish(sending);
-    assert_int_equal(sending_count(sending, OUTBOX_AWAY), 10);
-    assert_non_null(strstr(sending->endings[0].reason, "EPIPE"));
-    assert_int_equal(subject_ping(&subject, &error), OUTBOX_UNAVAILABLE);
-    assert_string_equal(error.native, "EPIPE");
-    sending_free(&sending);
-    subject_close(&subject);
+    for (int i = 0; i < 2; i++) {
+        struct subject subject;
+        struct outbox_error error = OUTBOX_ERROR_INIT;
+        sigset_t mask, pending;
+        int ends[2];
+        make_small_pipe(ends, flags[i]);
+        redirect_stdout(ends[1]);
+        (void)close(ends[1]);
+        subject_open(&subject, "stdout", NULL);
+        assert_int_equal(subject_ping(&subject, &error), OUTBOX_OK);
+        (void)close(ends[0]);
+        struct sending *sending = sending_new(&subject, "id", 10, 100, SECOND);
+        sending_finish(sending);
+        assert_int_equal(sending_count(sending, OUTBOX_AWAY), 10);
+        assert_non_null(strstr(sending->endings[0].reason, "EPIPE"));
+        assert_int_equal(subject_ping(&subject, &error), OUTBOX_UNAVAILABLE);
+        assert_string_equal(error.native, "EPIPE");
+        assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
+        assert_int_equal(sigpending(&pending), 0);
+        assert_false(sigismember(&mask, SIGPIPE));
+        assert_false(sigismember(&pending, SIGPIPE));
+        sending_free(&sending);
+        subject_close(&subject);
+    }
 }
 
 static void a_full_device_is_away(void **state)
@@ -336,14 +354,6 @@ static void check_slow_reader(int read_end, int write_end)
     (void)close(read_end);
     sending_free(&first);
     sending_free(&second);
-}
-
-/* It is full after one write, so that it does not matter how soon the deadline comes. */
-static void make_small_pipe(int ends[2], int write_flags)
-{
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 4096);
-    assert_int_equal(fcntl(ends[1], F_SETFL, write_flags), 0);
 }
 
 static void a_slow_reader_of_a_pipe_gets_whole_lines(void **state)
