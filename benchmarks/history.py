@@ -9,7 +9,7 @@ a table whose statistics are known and one that was never analysed: a plan must 
 import json
 
 from lab import TABLE, TOOLS, fill_pending, postgres
-from report import Check, Report
+from report import Check, Report, progress
 from targets import BATCH_OF_CLAIMS
 
 # Ids in the order of time, as UUIDs of version 7 are.
@@ -76,7 +76,7 @@ def run(lab, scale, options, say):
                 [mode, what, before["median_us"], after["median_us"], ratio, before["p95_us"],
                  after["p95_us"]]
             )  # fmt: skip
-            say("  " + ", ".join(str(value) for value in report.rows[-1]))
+            say(progress(report))
             report.checks.append(
                 Check(f"{mode}, statistics {what}, median with history / without", ratio, scale.history_ratio)
             )

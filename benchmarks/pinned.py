@@ -5,7 +5,7 @@ SPDX-License-Identifier: MIT
 import contextlib
 
 from lab import TABLE, expect_settled, fill_pending, postgres
-from report import Check, Report
+from report import Check, Report, progress
 
 
 @contextlib.contextmanager
@@ -53,6 +53,6 @@ def run(lab, scale, options, say):
             expect_settled(database, count, deleted=False)
             first, last = spans(database, count, span)
         report.rows.append([mode, first, last, last / first, figures.wall])
-        say("  " + ", ".join(str(value) for value in report.rows[-1]))
+        say(progress(report))
         report.checks.append(Check(f"{mode}, last / first", last / first, scale.pinned_ratio))
     return report

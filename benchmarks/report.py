@@ -48,6 +48,12 @@ def figure(value):
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def progress(report):
+    """The newest row, for a person who waits."""
+    pairs = zip(report.columns, report.rows[-1])
+    return "  " + ", ".join(f"{column}: {figure(value)}" for column, value in pairs)
+
+
 def table(report):
     cells = [report.columns] + [[figure(value) for value in row] for row in report.rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(report.columns))]

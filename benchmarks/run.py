@@ -12,6 +12,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+from targets import ALL_MODES, FULL, SMOKE  # noqa: E402
+
 SCENARIOS = ("throughput", "sqlite", "history", "pinned", "latency", "idle")
 
 
@@ -27,7 +29,7 @@ def arguments():
     parser.add_argument("--smoke", action="store_true", help="little of each, and bounds that promise nothing")
     parser.add_argument("--events", type=int, help="events to drain (throughput, sqlite, pinned)")
     parser.add_argument("--modes", type=lambda text: text.split(","),
-                        help="lease-keep,lease-delete,hold-keep,hold-delete (throughput, sqlite)")  # fmt: skip
+                        help=f"of {','.join(ALL_MODES)} (throughput, sqlite)")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (throughput, sqlite)")
     parser.add_argument("--workers", type=int, help="claim.workers of the relay (throughput)")
     parser.add_argument("--batch", type=int, help="claim.batch_size of the relay (throughput)")
@@ -37,6 +39,13 @@ def arguments():
     for scenario in options.scenarios:
         if scenario not in SCENARIOS:
             parser.error(f"there is no scenario {scenario}: choose from {', '.join(SCENARIOS)}")
+    for mode in options.modes or ():
+        if mode not in ALL_MODES:
+            parser.error(f"there is no mode {mode}: choose from {', '.join(ALL_MODES)}")
+    for name in ("events", "rounds", "workers", "batch"):
+        number = getattr(options, name)
+        if number is not None and number < 1:
+            parser.error(f"--{name} {number}: at least 1")
     return options
 
 
@@ -66,7 +75,6 @@ def versions(lab):
 def run(options):
     import lab
     import report
-    from targets import FULL, SMOKE
 
     scale = SMOKE if options.smoke else FULL
     run_one = runners()

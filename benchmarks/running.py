@@ -11,7 +11,7 @@ from statistics import quantiles
 from harness.waiting import wait_until
 
 from lab import TABLE, postgres
-from report import Check, Report
+from report import Check, Report, progress
 from targets import EVENTS_A_SECOND, PAYLOAD
 
 INSERT = f"INSERT INTO {TABLE} (event_id, event_type, payload) VALUES (%s, 'order.created', %s)"
@@ -82,7 +82,7 @@ def latency(lab, scale, options, say):
         ],
         notes=["delivered_at is written after the broker's acknowledgement: an upper bound for it"],
     )
-    say("  " + ", ".join(str(value) for value in report.rows[-1]))
+    say(progress(report))
     return report
 
 
@@ -124,5 +124,5 @@ def idle(lab, scale, options, say):
         rows=[[seconds, percent, rate]],
         checks=[Check("processor", percent, scale.idle_percent, unit=" % of a core")],
     )
-    say("  " + ", ".join(str(value) for value in report.rows[-1]))
+    say(progress(report))
     return report

@@ -12,7 +12,7 @@ from statistics import median
 from harness.relay import merged
 
 from lab import TOOLS, expect_settled, fill_pending, postgres
-from report import Check, Report
+from report import Check, Report, progress
 
 EMPTY_ROUNDS = 3
 
@@ -143,7 +143,7 @@ def contest_all(lab, store, modes, rounds, scale, tuning, say):
         contest = Contest(lab, store, mode, tuning)
         best = contest.play(rounds)
         summarise(report, contest, best, scale)
-        say("  " + ", ".join(str(value) for value in report.rows[-1]))
+        say(progress(report))
     report.notes += [
         f"medians of {rounds} rounds in turn over identical tables; floor: best of its variants "
         "(connections x batch)",

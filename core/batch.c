@@ -92,11 +92,12 @@ bool batch_fill(struct batch *batch, struct outbox_claim *claim, uint64_t max_pa
                                         .deadline = deadline};
     batch->claim = claim;
     batch->count = claim->count;
-    batch->settled = 0;
+    batch->settled = batch->bytes = 0;
     batch->settle_failures = 0;
     batch->given_up = batch->stranded = false;
     atomic_init(&batch->completed, 0);
     for (uint64_t i = 0; i < claim->count; i++) {
+        batch->bytes += outbox_claim_at(claim, i)->payload.len;
         if (!batch_add(batch, i, max_payload)) {
             batch->claim = NULL;
             return false;

@@ -40,6 +40,7 @@ struct batch {
     struct lease lease;
 
     uint64_t count;             /* events of the claim */
+    uint64_t bytes;             /* of their payloads */
     uint64_t settled;           /* of these, settled or given up */
     struct batch_event *events; /* by index in the claim */
     struct outbox_message *messages;

@@ -20,8 +20,9 @@ struct tunables {
     int64_t lease, foreign_lease;
     int64_t poll_min, poll_max;
     int64_t publish_timeout;
-    uint64_t max_in_flight; /* events */
-    uint64_t max_payload;   /* bytes */
+    uint64_t max_in_flight;       /* events */
+    uint64_t max_in_flight_bytes; /* of their payloads */
+    uint64_t max_payload;         /* bytes */
     int64_t max_attempts;
     int64_t base_delay, max_delay;
     double jitter; /* fraction of the delay, 0..1 */

@@ -126,6 +126,8 @@ static void resolve_publish(const struct draft *draft)
     struct tunables *tunables = &draft->pipeline->tunables;
     tunables->publish_timeout = outbox_setting_integer(publish, "timeout", 0);
     tunables->max_in_flight = (uint64_t)outbox_setting_integer(publish, "max_in_flight", 0);
+    tunables->max_in_flight_bytes =
+        (uint64_t)outbox_setting_integer(publish, "max_in_flight_bytes", 0);
     tunables->max_payload = (uint64_t)outbox_setting_integer(publish, "max_payload", 0);
 }
 

@@ -65,6 +65,7 @@ static void batch_take_out(struct worker *worker, struct batch *batch)
         link = &(*link)->next;
     *link = batch->next;
     worker->in_flight_events -= batch->count;
+    worker->in_flight_bytes -= batch->bytes;
     if (worker->pipeline->settings->mode == OUTBOX_MODE_LEASE)
         lease_leave(&worker->pipeline->leases, &batch->lease);
     if (batch_is_returned(batch) && worker->session) {
@@ -132,8 +133,8 @@ static void count_verdicts(struct pipeline *pipeline, const struct verdict_count
         gate_acked(&pipeline->gate);
     if (result->stale > 0)
         pipeline_log(pipeline, OUTBOX_LOG_WARN,
-                     "events were claimed by another relay before they were settled: they may be "
-                     "delivered twice",
+                     "events were not ours any more when they were settled: they may be delivered "
+                     "twice",
                      FIELD_NUMBER("events", result->stale));
 }
 
@@ -208,13 +209,9 @@ static struct outbox_claim_request claim_request(struct worker *worker, char *to
     };
 }
 
-static void adapt_claim_limit(struct worker *worker, const struct outbox_claim *claim)
+static void adapt_claim_limit(struct worker *worker, const struct batch *batch)
 {
-    uint64_t bytes = 0;
-
-    for (uint64_t i = 0; i < claim->count; i++)
-        bytes += outbox_claim_at(claim, i)->payload.len;
-    uint64_t fitting = CLAIM_BYTES / (bytes / claim->count + 1) + 1;
+    uint64_t fitting = CLAIM_BYTES / (batch->bytes / batch->count + 1) + 1;
     uint64_t limit = worker->claim_limit * CLAIM_GROWTH;
     if (limit > fitting)
         limit = fitting;
@@ -269,6 +266,7 @@ static void append_in_flight(struct worker *worker, struct batch *batch)
     batch->next = NULL;
     *link = batch;
     worker->in_flight_events += batch->count;
+    worker->in_flight_bytes += batch->bytes;
 }
 
 /* No memory for a batch: the claim is given back by losing its session, or left to its lease. */
@@ -300,7 +298,6 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     worker->hungry = true;
     worker->from_start = false;
     worker->poll_interval = tunables->poll_min;
-    adapt_claim_limit(worker, claim);
     atomic_fetch_add(&pipeline->totals.claimed, claim->count);
 
     struct batch *batch = batch_spare(worker);
@@ -312,6 +309,7 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
         claim_without_memory(worker, claim);
         return;
     }
+    adapt_claim_limit(worker, batch);
     batch->partial_at = now + PARTIAL_AFTER;
     batch->give_up_at = now + tunables->publish_timeout + GIVE_UP_GRACE;
     (void)snprintf(batch->lease.token, sizeof(batch->lease.token), "%s", token);
@@ -371,6 +369,8 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
         exchange_lost_session(worker, "claim events", status, &error);
         return;
     }
+    if (worker->failures > 0)
+        pipeline_log(worker->pipeline, OUTBOX_LOG_INFO, "the store is back");
     worker->failures = 0;
     backoff_reset(&worker->reconnect);
     if (claim)

@@ -38,20 +38,21 @@ bool poller_arm(struct worker *worker)
 {
     const struct pipeline *pipeline = worker->pipeline;
     struct outbox_error error = OUTBOX_ERROR_INIT;
+    bool was_armed = worker->armed;
 
-    if (worker->armed || !pipeline->settings->notify || !pipeline->store_ops->wake_arm ||
+    if (!pipeline->settings->notify || !pipeline->store_ops->wake_arm ||
         clock_now() < worker->arm_at)
         return false;
     enum outbox_status status =
         pipeline->store_ops->wake_arm(pipeline->store, &worker->wake_fd, &error);
-    if (status != OUTBOX_OK) {
-        worker->arm_at = clock_now() + ARM_RETRY;
-        pipeline_log_failure(pipeline, pipeline->settings->store.plugin->name,
-                             "wait for a wake-up (polling goes on)", status, &error);
-        return false;
-    }
-    worker->armed = true;
-    return true;
+    worker->armed = status == OUTBOX_OK;
+    if (worker->armed)
+        return !was_armed;
+    worker->wake_fd = -1;
+    worker->arm_at = clock_now() + ARM_RETRY;
+    pipeline_log_failure(pipeline, pipeline->settings->store.plugin->name,
+                         "wait for a wake-up (polling goes on)", status, &error);
+    return false;
 }
 
 void poller_disarm(struct worker *worker)

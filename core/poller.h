@@ -17,7 +17,9 @@ bool poller_take(struct worker *worker) __attribute__((warn_unused_result));
 /* Stops being the poller, if it is, and kicks a parked worker to take over. */
 void poller_leave(struct worker *worker);
 
-/* Tells the store that this relay is about to sleep; on success the caller polls once more. */
+/* Tells the store that this relay is about to sleep, each time anew: another relay that did so for
+ * both may have gone. Returns true if it is news, and the caller polls once more before it sleeps.
+ */
 bool poller_arm(struct worker *worker) __attribute__((warn_unused_result));
 void poller_disarm(struct worker *worker);
 

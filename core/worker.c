@@ -75,8 +75,6 @@ static void worker_connect(struct worker *worker)
         exchange_lost_session(worker, "connect (keeps trying)", status, &error);
         return;
     }
-    if (worker->failures > 0)
-        pipeline_log(pipeline, OUTBOX_LOG_INFO, "the store is back");
     pthread_mutex_lock(&worker->session_lock);
     worker->session = session;
     pthread_mutex_unlock(&worker->session_lock);
@@ -90,6 +88,7 @@ static bool has_capacity(const struct worker *worker, const struct batch *leavin
     const struct pipeline *pipeline = worker->pipeline;
     const struct tunables *tunables = &worker->tunables;
     uint64_t in_flight = worker->in_flight_events - (leaving ? leaving->count : 0);
+    uint64_t bytes = worker->in_flight_bytes - (leaving ? leaving->bytes : 0);
     uint64_t limit = tunables->max_in_flight;
 
     if (in_flight == 0)
@@ -98,7 +97,8 @@ static bool has_capacity(const struct worker *worker, const struct batch *leavin
         return false; /* a session holds one transaction */
     if (pipeline->limits.max_in_flight && pipeline->limits.max_in_flight < limit)
         limit = pipeline->limits.max_in_flight;
-    return in_flight + worker->claim_limit <= limit / pipeline->worker_count;
+    return in_flight + worker->claim_limit <= limit / pipeline->worker_count &&
+           bytes < tunables->max_in_flight_bytes / pipeline->worker_count;
 }
 
 static bool may_claim(const struct worker *worker, const struct batch *leaving)

@@ -24,7 +24,7 @@ struct worker {
     unsigned failures; /* in a row */
 
     struct batch *in_flight; /* oldest first */
-    uint64_t in_flight_events;
+    uint64_t in_flight_events, in_flight_bytes;
     struct batch *zombies; /* settled, but the driver still holds them */
     struct batch *spare;
     struct outbox_settlement *settlements;

@@ -97,7 +97,7 @@ struct outbox_publisher_ops {
     /* R. Takes over a batch. Returning OK means that each of its messages will be completed with
      * host->complete() exactly once, before or after publish() returns, in any order. Returning a
      * failure means that nothing was sent and nothing was or will be completed: the relay releases
-     * every event, and with UNAVAILABLE it pauses. `batch` and all it points to stay until its last
+     * every event and pauses until ping() succeeds. `batch` and all it points to stay until its last
      * message is completed; the completing call for the last message is the last use of it.
      * May block while it writes, never longer than batch->deadline. */
     enum outbox_status (*publish)(struct outbox_publisher *publisher,

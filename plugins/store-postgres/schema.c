@@ -92,7 +92,7 @@ static void check_extras(struct reader *reader, const struct outbox_store *store
         if (!table->has[role] && !table_requires((enum role)role, store->settings.mode))
             report(reader, OUTBOX_LOG_INFO, "table %s has no column %s%s", store->names.table,
                    store->names.column[role],
-                   role == ROLE_SEQ ? ": events of one instant are ordered by nothing" : "");
+                   role == ROLE_SEQ ? ": events of the same instant have no order" : "");
     if (!table->trigger)
         report(reader, OUTBOX_LOG_INFO,
                "table %s has no wake-up trigger: new events are found by polling",

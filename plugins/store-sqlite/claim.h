@@ -8,13 +8,12 @@
 #include "arena.h"
 #include "session.h"
 
-/* Where an event's row is, and its id as the table stores it. */
+/* What names an event's row: its number where that is stable, else the id as the table stores it.
+ */
 struct claimed_row {
-    int64_t rowid;
-    int id_type; /* SQLITE_TEXT, SQLITE_BLOB or SQLITE_INTEGER */
-    int64_t id_integer;
-    const char *id;
-    uint64_t id_len;
+    int key_type; /* SQLITE_INTEGER, SQLITE_TEXT or SQLITE_BLOB */
+    int64_t number;
+    struct outbox_slice bytes;
 };
 
 enum { TOKEN_MAX = 120 };

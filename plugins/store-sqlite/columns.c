@@ -150,6 +150,10 @@ static void write_name(FILE *out, const struct columns *columns, const struct sh
         (void)fprintf(out, "\"%s\"", columns->table);
     else if (name.len == 5 && memcmp(name.data, "rowid", 5) == 0)
         (void)fputs("_rowid_", out); /* of the three spellings the one no column is called */
+    else if (name.len == 3 && memcmp(name.data, "key", 3) == 0 && shape && shape->rowid_is_stable)
+        (void)fputs("_rowid_", out);
+    else if (name.len == 3 && memcmp(name.data, "key", 3) == 0)
+        (void)fprintf(out, "\"%s\"", columns->names[ROLE_EVENT_ID]);
     else if (name.len > 6 && memcmp(name.data, "index:", 6) == 0)
         (void)fprintf(out, "\"%s_%.*s\"", columns->table, (int)name.len - 6, name.data + 6);
     else if (!role_find(name, &role))

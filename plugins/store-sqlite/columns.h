@@ -47,7 +47,8 @@ struct shape {
     bool is_table; /* not a view, not virtual */
     bool has_rowid;
     bool has[ROLE_COUNT];
-    bool id_is_blob; /* event_id is declared to hold bytes */
+    bool id_is_blob;      /* event_id is declared to hold bytes */
+    bool rowid_is_stable; /* an INTEGER PRIMARY KEY: VACUUM keeps the row numbers */
 };
 
 const char *role_name(enum role role);

@@ -100,8 +100,8 @@ static enum outbox_status reap_one(struct outbox_session *session,
                        attempts, item->owner);
     (void)sqlite3_bind_int64(reap, 1, item->rowid);
     (void)sqlite3_bind_text(reap, 2, dead ? "DEAD" : "PENDING", -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(reap, 3, attempts);
-    (void)sqlite3_bind_text(reap, 4, session->now_text.text, INSTANT_LEN, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(reap, 4, attempts);
+    (void)sqlite3_bind_text(reap, 3, session->now_text.text, INSTANT_LEN, SQLITE_STATIC);
     (void)sqlite3_bind_text(reap, 5, reason, len, SQLITE_STATIC);
     (void)sqlite3_bind_text(reap, 6, dead ? NULL : available.text, INSTANT_LEN, SQLITE_STATIC);
     status = session_run(session, reap, doing, error);

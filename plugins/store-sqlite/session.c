@@ -6,6 +6,7 @@
 
 #include "claim.h"
 #include "failure.h"
+#include "rows.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -74,7 +75,11 @@ static enum outbox_status configure(struct outbox_session *session, sqlite3 *db,
         return status;
     const char *sync =
         session->store->sync_full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
-    if (sqlite3_exec(db, PRAGMAS, NULL, NULL, NULL) != SQLITE_OK ||
+    const char *erase =
+        session->store->secure_delete ? "PRAGMA secure_delete=ON" : "PRAGMA secure_delete=OFF";
+    if (rows_register(db) != SQLITE_OK ||
+        sqlite3_exec(db, PRAGMAS, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, erase, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, sync, NULL, NULL, NULL) != SQLITE_OK)
         return failure_of(session->store, db, "configure the connection", error);
     return OUTBOX_OK;

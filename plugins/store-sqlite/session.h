@@ -23,6 +23,7 @@ struct outbox_store {
     struct columns columns;
     int64_t busy_timeout; /* nanoseconds */
     bool sync_full;
+    bool secure_delete;
     bool delete_delivered;
     struct wake wake;
 };

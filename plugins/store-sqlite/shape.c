@@ -10,7 +10,7 @@
 static const char doing[] = "read the table's columns";
 
 static void note_column(const struct outbox_session *session, struct shape *shape, const char *name,
-                        const char *type)
+                        const char *type, bool primary)
 {
     for (int role = 0; role < ROLE_COUNT; role++) {
         if (strcasecmp(session->store->columns.names[role], name) == 0)
@@ -18,6 +18,9 @@ static void note_column(const struct outbox_session *session, struct shape *shap
     }
     if (strcasecmp(session->store->columns.names[ROLE_EVENT_ID], name) == 0)
         shape->id_is_blob = strcasestr(type, "BLOB") || strcasestr(type, "BINARY");
+    /* Of exactly this type, and no other column beside it, it is the row number itself. */
+    if (primary && strcasecmp(type, "INTEGER") == 0)
+        shape->rowid_is_stable = true;
 }
 
 static enum outbox_status prepare_about_table(struct outbox_session *session, const char *sql,
@@ -55,15 +58,17 @@ static enum outbox_status read_columns(struct outbox_session *session, struct sh
                                        struct outbox_error *error)
 {
     sqlite3_stmt *row = NULL;
-    enum outbox_status status =
-        prepare_about_table(session, "SELECT name,type FROM pragma_table_xinfo(?1)", &row, error);
+    enum outbox_status status = prepare_about_table(
+        session, "SELECT name,type,pk AND max(pk) OVER ()=1 FROM pragma_table_xinfo(?1)", &row,
+        error);
     if (status == OUTBOX_OK) {
         int code;
         while ((code = sqlite3_step(row)) == SQLITE_ROW) {
             const char *name = (const char *)sqlite3_column_text(row, 0);
             const char *type = (const char *)sqlite3_column_text(row, 1);
             if (name)
-                note_column(session, shape, name, type ? type : "");
+                note_column(session, shape, name, type ? type : "",
+                            sqlite3_column_int(row, 2) != 0);
         }
         if (code != SQLITE_DONE)
             status = failure(session, doing, error);

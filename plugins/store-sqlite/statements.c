@@ -10,15 +10,16 @@
 
 #define DUE "{status}='PENDING' AND {available_at}<="
 
-/* The row that the claim ?2 still has. The row number alone does not tell: VACUUM renumbers the
- * rows of a table without INTEGER PRIMARY KEY, and a number is used again when the last row was
- * deleted. The '+' keeps the search on the row number. */
-#define STILL_OURS "{rowid}=?1 AND +{locked_by}=?2 AND +{event_id}=?3 AND +{status}='DELIVERING'"
+/* The rows of a claim, which outbox_relay_rows(?1) gives, that are still its own: ?2 is its token.
+ * The
+ * '+' keeps the search on the key. */
+#define STILL_OURS "+{table}.{locked_by}=?2 AND +{table}.{status}='DELIVERING'"
+#define OURS_AMONG "{key} IN (SELECT key FROM outbox_relay_rows(?1)) AND " STILL_OURS
+#define OURS_FROM " FROM outbox_relay_rows(?1) AS r WHERE {table}.{key}=r.key AND " STILL_OURS
 
-#define UNLOCK "{locked_by}=NULL,{locked_at}=NULL,{updated_at}=?4,"
-
-/* ?5 is the new error, NULL to leave the old one. */
-#define ERROR "{last_error}=coalesce(?5,{last_error})"
+#define UNLOCKED "{locked_by}=NULL,{locked_at}=NULL,{updated_at}=?3"
+#define UNLOCK UNLOCKED ","
+#define ERROR "{last_error}=coalesce(r.error,{table}.{last_error})"
 
 static const char *const patterns[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -35,18 +36,20 @@ static const char *const patterns[STATEMENT_COUNT] = {
         "{headers},{partition_key},{ordering_key},{aggregate_type},{aggregate_id},{attempts},"
         "{created_at},{available_at} FROM {table} WHERE " DUE "?1 "
         "ORDER BY {available_at},{rowid} LIMIT ?2",
-    [STATEMENT_MARK] = "UPDATE {table} SET {status}='DELIVERING',{locked_by}=?2,{locked_at}=?4,"
-                       "{updated_at}=?4 WHERE {rowid}=?1",
+    [STATEMENT_MARK] = "UPDATE {table} SET {status}='DELIVERING',{locked_by}=?2,{locked_at}=?3,"
+                       "{updated_at}=?3 WHERE {key} IN (SELECT key FROM outbox_relay_rows(?1))",
+    /* Nearly every row goes this way, so it has a statement that does without the join. */
     [STATEMENT_DELIVERED] =
-        "UPDATE {table} SET {status}='DELIVERED',{delivered_at}=?4," UNLOCK ERROR
-        " WHERE " STILL_OURS,
-    [STATEMENT_DELETED] = "DELETE FROM {table} WHERE " STILL_OURS,
-    [STATEMENT_RETRY] = "UPDATE {table} SET {status}='PENDING',{attempts}={attempts}+1,"
-                        "{available_at}=?6," UNLOCK ERROR " WHERE " STILL_OURS,
-    [STATEMENT_DEAD] = "UPDATE {table} SET {status}='DEAD',{attempts}={attempts}+?6," UNLOCK ERROR
-                       " WHERE " STILL_OURS,
-    [STATEMENT_RELEASE] =
-        "UPDATE {table} SET {status}='PENDING'," UNLOCK ERROR " WHERE " STILL_OURS,
+        "UPDATE {table} SET {status}='DELIVERED',{delivered_at}=?3," UNLOCKED " WHERE " OURS_AMONG,
+    [STATEMENT_DELIVERED_NOTED] =
+        "UPDATE {table} SET {status}='DELIVERED',{delivered_at}=?3," UNLOCK ERROR OURS_FROM,
+    [STATEMENT_DELETED] = "DELETE FROM {table} WHERE " OURS_AMONG,
+    [STATEMENT_RETRY] = "UPDATE {table} SET {status}='PENDING',{attempts}={table}.{attempts}+1,"
+                        "{available_at}=r.available," UNLOCK ERROR OURS_FROM,
+    [STATEMENT_DEAD] =
+        "UPDATE {table} SET {status}='DEAD',{attempts}={table}.{attempts}+r.charge," UNLOCK ERROR
+            OURS_FROM,
+    [STATEMENT_RELEASE] = "UPDATE {table} SET {status}='PENDING'," UNLOCK ERROR OURS_FROM,
     [STATEMENT_RENEW] = "UPDATE {table} SET {locked_at}=?2,{updated_at}=?2 "
                         "WHERE {status}='DELIVERING' AND {locked_at}>'' AND {locked_by}=?1",
     /* ?1: our prefix, ?2: since when a lease of ours, ?3: of anyone else has expired, ?4: the later
@@ -55,7 +58,7 @@ static const char *const patterns[STATEMENT_COUNT] = {
                           "WHERE {status}='DELIVERING' AND {locked_at}<=?4 AND {locked_at}<="
                           "CASE WHEN substr({locked_by},1,length(?1))=?1 THEN ?2 ELSE ?3 END "
                           "ORDER BY {locked_at} LIMIT ?5",
-    [STATEMENT_REAP] = "UPDATE {table} SET {status}=?2,{attempts}=?3,{available_at}="
+    [STATEMENT_REAP] = "UPDATE {table} SET {status}=?2,{attempts}=?4,{available_at}="
                        "coalesce(?6,{available_at})," UNLOCK "{last_error}=?5 WHERE {rowid}=?1",
     [STATEMENT_IS_OBJECT] =
         "SELECT CASE WHEN json_valid(?1) THEN json_type(?1)='object' ELSE 0 END",

@@ -160,26 +160,33 @@ static void columns_can_be_called_otherwise(void **state)
     struct store_contract contract = *(const struct store_contract *)*state;
     const struct outbox_pair names[] = {{outbox_slice_of("payload"), outbox_slice_of("body")},
                                         {outbox_slice_of("seq"), outbox_slice_of("number")},
-                                        {outbox_slice_of("status"), outbox_slice_of("order")}};
+                                        {outbox_slice_of("status"), outbox_slice_of("order")},
+                                        {outbox_slice_of("last_error"), outbox_slice_of("error")},
+                                        {outbox_slice_of("attempts"), outbox_slice_of("charge")},
+                                        {outbox_slice_of("event_id"), outbox_slice_of("key")}};
     const struct contract_value values[] = {
         contract.values[0],
         {.name = "table", .text = "main.Outgoing"},
-        {.name = "columns", .pairs = names, .pair_count = 3},
+        {.name = "columns", .pairs = names, .pair_count = 6},
     };
     contract.values = values;
     contract.value_count = 3;
     void *inner = &contract;
     assert_int_equal(fixture_setup_lease(&inner), 0);
     struct fixture *fixture = inner;
-    fixture_execute(fixture,
-                    "INSERT INTO Outgoing(event_id,event_type,body) VALUES('a','t',x'01')");
+    fixture_execute(fixture, "INSERT INTO Outgoing(key,event_type,body) "
+                             "VALUES('a','t',x'01'),('b','t',x'01')");
     struct outbox_claim *claim = fixture_claim(fixture, 0, 5);
-    assert_int_equal(claim->count, 1);
+    assert_int_equal(claim->count, 2);
     assert_int_equal(fixture_settle(fixture, 0, claim, 0, 1, OUTBOX_SETTLE_DELIVERED).settled, 1);
-    char answer[32];
+    assert_int_equal(fixture_settle(fixture, 0, claim, 1, 1, OUTBOX_SETTLE_RETRY).settled, 1);
+    char answer[64];
     contract.query(contract.context, "SELECT \"order\" FROM Outgoing WHERE number=1", answer,
                    sizeof(answer));
     assert_string_equal(answer, "DELIVERED");
+    contract.query(contract.context, "SELECT error||charge FROM Outgoing WHERE key='b'", answer,
+                   sizeof(answer));
+    assert_string_equal(answer, "the broker said no1");
     assert_int_equal(fixture_teardown(&inner), 0);
 }
 

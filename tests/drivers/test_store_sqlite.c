@@ -175,6 +175,17 @@ static void a_full_disk_changes_nothing(void **state)
     assert_int_equal(fixture_claim(fixture, 0, 5)->count, 3); /* the session still works */
 }
 
+static void insert_history(struct fixture *fixture, int count)
+{
+    fixture_execute(
+        fixture,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<%d) "
+        "INSERT INTO openoutbox_events(event_id,event_type,payload,status,delivered_at,"
+        "available_at) SELECT 'old-'||i,'t',x'00','DELIVERED','2000-01-01 00:00:00.000',"
+        "'2000-01-01 00:00:00.000' FROM n",
+        count);
+}
+
 static void the_cost_of_a_claim_does_not_grow_with_history(void **state)
 {
     struct fixture *fixture = *state;
@@ -213,6 +224,63 @@ static void looking_for_expired_leases_does_not_read_history(void **state)
         &error);
     assert_int_equal(renewed.settled, 2);
     assert_true(sqlite_steps() - before < 1000);
+}
+
+/* Every kind of statement that settles: joined with the rows of the claim, or without. */
+static void the_cost_of_settling_does_not_grow_with_history(void **state)
+{
+    struct fixture *fixture = *state;
+    static const enum outbox_verdict verdicts[] = {OUTBOX_SETTLE_DELIVERED, OUTBOX_SETTLE_RETRY,
+                                                   OUTBOX_SETTLE_DEAD, OUTBOX_SETTLE_RELEASE};
+    insert_history(fixture, 20000);
+    fixture_execute(fixture, "ANALYZE"); /* plans as they are once the table is known */
+    fixture_session_close(fixture, 0);
+    fixture_session_reopen(fixture, 0);
+    fixture_enqueue(fixture, 40);
+    struct outbox_claim *claim = fixture_claim(fixture, 0, 40);
+    assert_int_equal(claim->count, 40);
+    for (uint64_t i = 0; i < 4; i++) {
+        int64_t before = sqlite_steps();
+        assert_int_equal(fixture_settle(fixture, 0, claim, 10 * i, 10, verdicts[i]).settled, 10);
+        assert_in_range(sqlite_steps() - before, 1, 5000);
+    }
+    fixture_check_invariants(fixture);
+}
+
+static void an_error_of_a_delivered_event_is_noted(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 2);
+    const struct outbox_settlement settlements[] = {
+        {0, OUTBOX_SETTLE_DELIVERED, 0, 0, outbox_slice_of("accepted at the second try")},
+        {1, OUTBOX_SETTLE_DELIVERED, 0, 0, {NULL, 0}},
+    };
+    const struct outbox_settle_request request = {sizeof(request), fixture_claim(fixture, 0, 2),
+                                                  settlements, sizeof(settlements[0]), 2};
+    struct outbox_settle_result result = {.size = sizeof(result)};
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    contract_ok(fixture->ops->settle(fixture->sessions[0], &request, &result, &error), &error);
+    assert_int_equal(result.settled, 2);
+    fixture_expect(fixture, 0, "last_error", "accepted at the second try");
+    fixture_expect(fixture, 1, "last_error", "NULL");
+    fixture_check_invariants(fixture);
+}
+
+static void a_settlement_for_no_event_of_the_claim_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 2);
+    const struct outbox_settlement settlements[] = {
+        {0, OUTBOX_SETTLE_DELIVERED, 0, 0, {NULL, 0}},
+        {2, OUTBOX_SETTLE_DELIVERED, 0, 0, {NULL, 0}},
+    };
+    const struct outbox_settle_request request = {sizeof(request), fixture_claim(fixture, 0, 2),
+                                                  settlements, sizeof(settlements[0]), 2};
+    struct outbox_settle_result result = {.size = sizeof(result)};
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    assert_int_equal(fixture->ops->settle(fixture->sessions[0], &request, &result, &error),
+                     OUTBOX_INVALID);
+    assert_int_equal(fixture_count(fixture, "status='DELIVERING'"), 2);
 }
 
 /* ---- Waking -----------------------------------------------------------------------------------
@@ -359,6 +427,9 @@ static const struct CMUnitTest sqlite_tests[] = {
     CONTRACT_TEST(a_full_disk_changes_nothing, fixture_setup_lease),
     CONTRACT_TEST(the_cost_of_a_claim_does_not_grow_with_history, fixture_setup_lease),
     CONTRACT_TEST(looking_for_expired_leases_does_not_read_history, fixture_setup_lease),
+    CONTRACT_TEST(the_cost_of_settling_does_not_grow_with_history, fixture_setup_lease),
+    CONTRACT_TEST(an_error_of_a_delivered_event_is_noted, fixture_setup_lease),
+    CONTRACT_TEST(a_settlement_for_no_event_of_the_claim_is_refused, fixture_setup_lease),
     CONTRACT_TEST(a_producers_commit_wakes, fixture_setup_lease),
     CONTRACT_TEST(the_relays_own_settle_before_arming_does_not_wake, fixture_setup_lease),
     CONTRACT_TEST(waking_outlives_the_log_file, fixture_setup_lease),

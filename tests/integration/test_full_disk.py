@@ -78,7 +78,7 @@ def test_full_disk_pauses_and_loses_nothing(table, outbox, new_relay, disk, mode
     )
     with Observer(table):
         relay.start()
-        relay.wait_logged("delivered.ndjson", level="warn")
+        relay.wait_logged("delivered.ndjson", "pause")
         wait_until(
             lambda: table.count("status = 'DELIVERING'") == 0,
             lambda: f"what was not written is released:\n{relay.log_tail()}",

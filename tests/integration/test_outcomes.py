@@ -121,7 +121,7 @@ def test_publisher_that_is_away_pauses_the_pipeline_and_charges_nothing(
     )
     with Observer(table):
         relay.start()
-        relay.wait_logged("missing", level="warn")
+        relay.wait_logged("missing", "create its folder")
         wait_until(
             lambda: table.states() == {"PENDING": 300},
             lambda: f"everything is released, there are {table.states()}:\n{relay.log_tail()}",

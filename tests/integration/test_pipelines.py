@@ -42,7 +42,7 @@ def test_absent_publisher_of_one_leaves_the_other_at_work(database, own_table, o
         outbox.to_file(own_table, "a", folder / "a"), outbox.to_file(second, "b", missing)
     ).start()
     second.insert_many(10)
-    relay.wait_logged("missing", level="warn")
+    relay.wait_logged("missing", "create its folder")
     count = events(2000)
     own_table.insert_many(count)
     wait_delivered(own_table, relay, count)

@@ -77,7 +77,7 @@ def test_stop_while_the_database_is_away(folder, private_postgres, outbox, new_r
 def test_stop_while_the_publisher_is_away(table, outbox, new_relay, folder):
     table.insert_many(10)
     relay = new_relay(outbox.to_file(table, path=folder / "missing" / "file")).start()
-    relay.wait_logged("missing", level="warn")
+    relay.wait_logged("missing", "create its folder")
     relay.stop()
     assert table.states() == {"PENDING": 10}
     assert table.count("attempts > 0") == 0
