@@ -188,15 +188,25 @@ void sqlite_apply(struct fixture *fixture, int session)
                 &error);
 }
 
-int sqlite_setup_impatient(void **state)
+static int setup_with_timeout(void **state, const char *busy_timeout)
 {
     static struct contract_value values[2];
     static struct store_contract contract;
     contract = *(const struct store_contract *)*state;
     values[0] = contract.values[0];
-    values[1] = (struct contract_value){.name = "busy_timeout", .text = "50ms"};
+    values[1] = (struct contract_value){.name = "busy_timeout", .text = busy_timeout};
     contract.values = values;
     contract.value_count = 2;
     *state = &contract;
     return fixture_setup_lease(state);
+}
+
+int sqlite_setup_impatient(void **state)
+{
+    return setup_with_timeout(state, "50ms");
+}
+
+int sqlite_setup_patient(void **state)
+{
+    return setup_with_timeout(state, "1h");
 }

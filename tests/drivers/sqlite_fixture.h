@@ -22,8 +22,9 @@ void sqlite_database_close(struct sqlite_database *database);
 
 const char *sqlite_path(const struct fixture *fixture);
 
-/* As fixture_setup_lease, with a busy_timeout of 50 ms. */
+/* As fixture_setup_lease, with a busy_timeout of 50 ms, or of an hour. */
 int sqlite_setup_impatient(void **state);
+int sqlite_setup_patient(void **state);
 
 /* Makes the table, as `init` does. */
 void sqlite_apply(struct fixture *fixture, int session);

@@ -206,6 +206,23 @@ static void the_cost_of_a_claim_does_not_grow_with_history(void **state)
     assert_in_range(beside_history, 1, alone + alone / 10);
 }
 
+static void the_cost_of_a_claim_does_not_grow_with_what_is_pending(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 200);
+    fixture_claim_close(fixture, 0, fixture_claim(fixture, 0, 100)); /* prepares */
+    int64_t before = sqlite_steps();
+    fixture_claim_close(fixture, 0, fixture_claim(fixture, 0, 50));
+    int64_t of_few = sqlite_steps() - before;
+    fixture_execute(fixture,
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) "
+                    "INSERT INTO openoutbox_events(event_id,event_type,payload) "
+                    "SELECT 'new-'||i,'t',x'00' FROM n");
+    before = sqlite_steps();
+    fixture_claim_close(fixture, 0, fixture_claim(fixture, 0, 50));
+    assert_in_range(sqlite_steps() - before, 1, of_few + of_few / 10);
+}
+
 static void looking_for_expired_leases_does_not_read_history(void **state)
 {
     struct fixture *fixture = *state;
@@ -415,6 +432,22 @@ static void a_payload_written_as_text_is_relayed_as_its_bytes(void **state)
     assert_int_equal(outbox_claim_at(claim, 1)->payload_size, 12);
 }
 
+static void what_was_delivered_is_estimated_unless_it_is_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 9);
+    struct outbox_claim *claim = fixture_claim(fixture, 0, 6);
+    assert_int_equal(fixture_settle(fixture, 0, claim, 0, 3, OUTBOX_SETTLE_DELIVERED).settled, 3);
+    assert_int_equal(fixture_settle(fixture, 0, claim, 3, 1, OUTBOX_SETTLE_DEAD).settled, 1);
+    struct outbox_store_stats stats = {.size = sizeof(stats)};
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    contract_ok(fixture->ops->stats(fixture->sessions[1], &stats, &error), &error);
+    bool deletes = fixture_count(fixture, "1=1") == 6;
+    assert_int_equal(stats.delivered, deletes ? -1 : 3);
+    assert_int_equal(stats.estimated, deletes ? 0 : OUTBOX_ESTIMATED_DELIVERED);
+    assert_int_equal(stats.dead, 1);
+}
+
 static const struct CMUnitTest sqlite_tests[] = {
     CONTRACT_TEST(a_missing_file_is_reported_and_not_made, fixture_setup_no_table),
     CONTRACT_TEST(a_file_made_later_is_found, fixture_setup_no_table),
@@ -423,9 +456,10 @@ static const struct CMUnitTest sqlite_tests[] = {
     CONTRACT_TEST(a_file_that_was_replaced_is_noticed, fixture_setup_lease),
     CONTRACT_TEST(a_lock_held_too_long_makes_the_store_unavailable, sqlite_setup_impatient),
     CONTRACT_TEST(polling_when_nothing_is_due_needs_no_lock, sqlite_setup_impatient),
-    CONTRACT_TEST(interrupting_ends_the_wait_for_the_lock, fixture_setup_lease),
+    CONTRACT_TEST(interrupting_ends_the_wait_for_the_lock, sqlite_setup_patient),
     CONTRACT_TEST(a_full_disk_changes_nothing, fixture_setup_lease),
     CONTRACT_TEST(the_cost_of_a_claim_does_not_grow_with_history, fixture_setup_lease),
+    CONTRACT_TEST(the_cost_of_a_claim_does_not_grow_with_what_is_pending, fixture_setup_lease),
     CONTRACT_TEST(looking_for_expired_leases_does_not_read_history, fixture_setup_lease),
     CONTRACT_TEST(the_cost_of_settling_does_not_grow_with_history, fixture_setup_lease),
     CONTRACT_TEST(an_error_of_a_delivered_event_is_noted, fixture_setup_lease),
@@ -434,6 +468,8 @@ static const struct CMUnitTest sqlite_tests[] = {
     CONTRACT_TEST(the_relays_own_settle_before_arming_does_not_wake, fixture_setup_lease),
     CONTRACT_TEST(waking_outlives_the_log_file, fixture_setup_lease),
     CONTRACT_TEST(a_file_that_is_away_cannot_wake, fixture_setup_no_table),
+    CONTRACT_TEST(what_was_delivered_is_estimated_unless_it_is_deleted, fixture_setup_lease),
+    CONTRACT_TEST(what_was_delivered_is_estimated_unless_it_is_deleted, fixture_setup_lease_delete),
     CONTRACT_TEST(times_are_read_to_the_millisecond, fixture_setup_lease),
     CONTRACT_TEST(a_schedule_is_written_to_the_millisecond_and_never_too_early,
                   fixture_setup_lease),
