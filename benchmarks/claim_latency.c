@@ -31,8 +31,7 @@ struct plan {
 
 static const int64_t patience = INT64_C(60000000000);
 
-/* ---- The host ---------------------------------------------------------------------------------
- */
+/* ---- The host ----------------------------------------------------------------------------- */
 
 static int64_t host_now(const struct outbox_host *host)
 {
@@ -62,8 +61,7 @@ static void host_count(const struct outbox_host *host, const char *counter, int6
     (void)host, (void)counter, (void)increment;
 }
 
-/* ---- A store ----------------------------------------------------------------------------------
- */
+/* ---- A store ------------------------------------------------------------------------------ */
 
 static bool complain(const struct subject *subject, const struct outbox_error *error)
 {
@@ -153,8 +151,7 @@ static bool claim_once(struct subject *subject, const struct plan *plan, unsigne
     return full;
 }
 
-/* ---- All of them ------------------------------------------------------------------------------
- */
+/* ---- All of them -------------------------------------------------------------------------- */
 
 static int compare_times(const void *left, const void *right)
 {

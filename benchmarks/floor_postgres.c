@@ -62,8 +62,7 @@ static bool is_before(struct position a, struct position b)
     return a.available_at != b.available_at ? a.available_at < b.available_at : a.seq < b.seq;
 }
 
-/* ---- Statements -------------------------------------------------------------------------------
- */
+/* ---- Statements --------------------------------------------------------------------------- */
 
 static const char picked_rows[] = "SELECT ctid FROM %s WHERE status = 'PENDING' AND available_at "
                                   "<= now() AND (available_at, seq) > "
@@ -107,8 +106,7 @@ static void settle_query(const struct floor_options *options, char *query, size_
             options->table, rows, proof);
 }
 
-/* ---- A connection -----------------------------------------------------------------------------
- */
+/* ---- A connection ------------------------------------------------------------------------- */
 
 static bool run(struct worker *worker, const char *query)
 {
@@ -154,8 +152,7 @@ static bool open_connection(struct worker *worker)
     return PQenterPipelineMode(worker->connection) == 1;
 }
 
-/* ---- Sending a round trip ---------------------------------------------------------------------
- */
+/* ---- Sending a round trip ----------------------------------------------------------------- */
 
 static bool send_bare(struct worker *worker, const char *name)
 {
@@ -203,8 +200,7 @@ static bool send_round(struct worker *worker, struct position behind)
     return sent;
 }
 
-/* ---- Reading its answers ----------------------------------------------------------------------
- */
+/* ---- Reading its answers ------------------------------------------------------------------ */
 
 /* The next statement's one result; its closing NULL is read too. */
 static PGresult *next_result(struct worker *worker, ExecStatusType expected, const char *doing)
@@ -296,8 +292,7 @@ static bool read_round(struct worker *worker, uint64_t settling, struct position
     return skip_result(worker, PGRES_PIPELINE_SYNC, "sync");
 }
 
-/* ---- The loop ---------------------------------------------------------------------------------
- */
+/* ---- The loop ----------------------------------------------------------------------------- */
 
 /* Whether the worker has to go on after a claim that found `count` events. */
 static bool go_on(struct worker *worker, uint64_t count, struct position last)

@@ -44,6 +44,14 @@ def forget_statistics(database):
     )
 
 
+def history_of(lab, scale, rows, statistics):
+    """A prepared database with so many delivered rows beside the pending ones."""
+    return lab.prepared(
+        f"history_{rows}_{statistics}",
+        lambda database: fill(database, rows, scale.pending_rows, statistics == "known"),
+    )
+
+
 def times(lab, none, history, mode, claims):
     """{"none": {...}, "history": {...}}"""
     relay = lab.relay(
@@ -55,18 +63,13 @@ def times(lab, none, history, mode, claims):
 
 
 def run(lab, scale, options, say):
+    rows = f"{scale.delivered_rows:,} delivered rows"
     report = Report(
-        f"History: a claim of {BATCH_OF_CLAIMS} events beside {scale.delivered_rows:,} delivered rows",
+        f"History: a claim of {BATCH_OF_CLAIMS} events beside {rows}",
         ["mode", "statistics", "none us", "history us", "ratio", "none p95", "history p95"],
     )
     for what in scale.history_statistics:
-        names = [
-            lab.prepared(
-                f"history_{rows}_{what}",
-                lambda database, rows=rows, what=what: fill(database, rows, scale.pending_rows, what == "known"),
-            )
-            for rows in (0, scale.delivered_rows)
-        ]
+        names = [history_of(lab, scale, rows, what) for rows in (0, scale.delivered_rows)]
         for mode in scale.history_modes:
             with lab.copy(names[0]) as none, lab.copy(names[1]) as history:
                 found = times(lab, none, history, mode, scale.claims)
@@ -77,8 +80,7 @@ def run(lab, scale, options, say):
                  after["p95_us"]]
             )  # fmt: skip
             say(progress(report))
-            report.checks.append(
-                Check(f"{mode}, statistics {what}, median with history / without", ratio, scale.history_ratio)
-            )
+            verdict = f"{mode}, statistics {what}, median with history / without"
+            report.checks.append(Check(verdict, ratio, scale.history_ratio))
     report.notes.append(f"{scale.claims} claims of each table in turn, {scale.pending_rows:,} pending rows")
     return report

@@ -43,6 +43,8 @@ class Report:
 
 
 def figure(value):
+    if value is None:
+        return "-"
     if isinstance(value, float):
         return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

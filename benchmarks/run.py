@@ -19,14 +19,14 @@ SCENARIOS = ("throughput", "sqlite", "history", "pinned", "latency", "idle")
 
 def arguments():
     parser = argparse.ArgumentParser(
-        description="Runs the relay beside its floors, in a private PostgreSQL at stock settings. Exit status "
-        "1 if a target is missed, 2 if something cannot be measured."
+        description="Runs the relay beside its floors, in a private PostgreSQL at stock settings."
+        " Exit status 1 if a target is missed, 2 if something cannot be measured."
     )
     # nargs="*" and choices do not go together with a default.
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO",
                         help=f"one of {', '.join(SCENARIOS)}; all by default")  # fmt: skip
-    parser.add_argument("--build", help="the build folder (release, -Dbenchmarks=true); ./dev bench makes one")
-    parser.add_argument("--smoke", action="store_true", help="little of each, and bounds that promise nothing")
+    parser.add_argument("--build", help="a release build with -Dbenchmarks=true; ./dev bench makes one")
+    parser.add_argument("--smoke", action="store_true", help="little of each; these bounds promise nothing")
     parser.add_argument("--events", type=int, help="events to drain (throughput, sqlite, pinned)")
     parser.add_argument("--modes", type=lambda text: text.split(","),
                         help=f"of {','.join(ALL_MODES)} (throughput, sqlite)")  # fmt: skip
@@ -93,7 +93,9 @@ def run(options):
     if options.json:
         print(report.as_json(reports, made_with))
     if options.save:
-        Path(options.save).write_text(report.document(reports, made_with), encoding="utf-8")
+        page = Path(options.save)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(report.document(reports, made_with), encoding="utf-8")
     return 0 if all(one.met for one in reports) else 1
 
 

@@ -96,7 +96,7 @@ class SqliteStore:
     @contextlib.contextmanager
     def server_time(self):
         """There is no server."""
-        yield [0.0]
+        yield [None]
 
     def expect_settled(self, database, deleted):
         connection = database.connect()
@@ -117,8 +117,7 @@ def run(lab, scale, options, say):
     report.checks = [check for check in report.checks if check.at_least]
     for row in report.rows:
         mine, floor = row[4], row[5]
-        report.checks.append(
-            Check(f"{row[0]}, processor time beyond the floor's", mine - floor, scale.processor_us, unit=" us")
-        )
+        what = f"{row[0]}, processor time beyond the floor's"
+        report.checks.append(Check(what, mine - floor, scale.processor_us, unit=" us"))
     report.notes.append("SQLite works inside of the process: processor time and memory include it")
     return report

@@ -31,8 +31,7 @@ void cli_help(FILE *out)
     help_print(out, commands, COUNT(commands));
 }
 
-/* ---- Messages -----------------------------------------------------------------------------------
- */
+/* ---- Messages ----------------------------------------------------------------------------- */
 
 static void print_message(const char *prefix, const char *format, va_list arguments)
 {
@@ -72,8 +71,7 @@ int cli_usage_error(const struct cli *cli, const char *format, ...)
     return CLI_USAGE;
 }
 
-/* ---- What was given -----------------------------------------------------------------------------
- */
+/* ---- What was given ----------------------------------------------------------------------- */
 
 static const struct cli_given *find_given(const struct cli *cli, const char *flag)
 {
@@ -114,8 +112,7 @@ bool cli_number(const struct cli *cli, const char *flag, long long lowest, long 
     return false;
 }
 
-/* ---- Configuration ------------------------------------------------------------------------------
- */
+/* ---- Configuration ------------------------------------------------------------------------ */
 
 struct config_source cli_source(const struct cli *cli)
 {
@@ -172,8 +169,7 @@ const struct pipeline_config *cli_one_pipeline(const struct cli *cli, const stru
     return NULL;
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------
- */
+/* ---- JSON --------------------------------------------------------------------------------- */
 
 json_t *cli_json_text(const char *text)
 {
@@ -211,8 +207,7 @@ int cli_print_json(json_t *document)
     return CLI_DONE;
 }
 
-/* ---- The program --------------------------------------------------------------------------------
- */
+/* ---- The program -------------------------------------------------------------------------- */
 
 static const struct cli_command *find_command(const char *name)
 {

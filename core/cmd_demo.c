@@ -41,8 +41,7 @@ static int fail(const char *what, const struct outbox_error *error)
     return CLI_FAILED;
 }
 
-/* ---- A place of its own -------------------------------------------------------------------------
- */
+/* ---- A place of its own ------------------------------------------------------------------- */
 
 static int make_folder(struct demo *demo)
 {
@@ -112,8 +111,7 @@ static int configure(struct demo *demo)
     return CLI_DONE;
 }
 
-/* ---- The steps ----------------------------------------------------------------------------------
- */
+/* ---- The steps ---------------------------------------------------------------------------- */
 
 static void count_line(void *context, uint32_t level, const char *text)
 {

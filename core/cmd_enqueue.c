@@ -30,8 +30,7 @@ static void described_clear(struct described *described)
     free(described->headers);
 }
 
-/* ---- The payload --------------------------------------------------------------------------------
- */
+/* ---- The payload -------------------------------------------------------------------------- */
 
 /* Reads to the end of the file; NULL with errno set. */
 static char *read_all(int fd, size_t *length)
@@ -95,8 +94,7 @@ static int take_payload(const struct cli *cli, struct described *described)
     return CLI_DONE;
 }
 
-/* ---- Everything else ----------------------------------------------------------------------------
- */
+/* ---- Everything else ---------------------------------------------------------------------- */
 
 static int add_header(const struct cli *cli, json_t *headers, const char *word)
 {
@@ -171,8 +169,7 @@ static int check_ndjson_flags(const struct cli *cli)
     return CLI_DONE;
 }
 
-/* ---- The command --------------------------------------------------------------------------------
- */
+/* ---- The command -------------------------------------------------------------------------- */
 
 static int enqueue_one(struct store_link *link, const struct described *described)
 {

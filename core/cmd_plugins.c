@@ -62,8 +62,7 @@ static const char *abi_of(const struct outbox_plugin *plugin, char text[32])
     return text;
 }
 
-/* ---- For machines -------------------------------------------------------------------------------
- */
+/* ---- For machines ------------------------------------------------------------------------- */
 
 static json_t *option_json(const struct outbox_option *option)
 {
@@ -115,8 +114,7 @@ static int print_json(const struct plugin_file *files, size_t count, const char 
     return cli_print_json(json_pack("{s:o}", "plugins", plugins));
 }
 
-/* ---- For people ---------------------------------------------------------------------------------
- */
+/* ---- For people --------------------------------------------------------------------------- */
 
 static int print_table(struct table *table)
 {

@@ -78,8 +78,7 @@ static double delivered_rate(const struct watched *watched)
            ((double)(now->time - before->time) / (double)SECOND);
 }
 
-/* ---- For machines -------------------------------------------------------------------------------
- */
+/* ---- For machines ------------------------------------------------------------------------- */
 
 static json_t *count_json(int64_t count)
 {
@@ -127,8 +126,7 @@ static int print_json(const struct watch *watch)
     return cli_print_json(json_pack("{s:o}", "pipelines", pipelines));
 }
 
-/* ---- For people ---------------------------------------------------------------------------------
- */
+/* ---- For people --------------------------------------------------------------------------- */
 
 static void add_row(struct table *table, const struct watched *watched, bool rates)
 {
@@ -215,8 +213,7 @@ static int show_again(struct watch *watch, int64_t period)
     return CLI_FAILED;
 }
 
-/* ---- The command --------------------------------------------------------------------------------
- */
+/* ---- The command -------------------------------------------------------------------------- */
 
 static int open_all(struct watch *watch, const struct config *config)
 {

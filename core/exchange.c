@@ -294,7 +294,6 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
         claimed_nothing(worker);
         return;
     }
-    poller_disarm(worker);
     worker->hungry = true;
     worker->from_start = false;
     worker->poll_interval = tunables->poll_min;
@@ -319,6 +318,7 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     if (claim->count == asked)
         poller_kick_one(pipeline);
     publish(worker, batch);
+    poller_disarm(worker); /* awake: not before the events are on their way */
 }
 
 /* ---- One trip ----------------------------------------------------------------------------- */

@@ -34,8 +34,7 @@ struct raw_string {
     bool has_escape, has_nul;
 };
 
-/* ---- Failing ----------------------------------------------------------------------------------
- */
+/* ---- Failing ------------------------------------------------------------------------------ */
 
 static bool fail_at(struct parser *parser, uint64_t at, const char *problem)
 {
@@ -71,8 +70,7 @@ static const char *sentence_of(const struct parser *parser)
     return sentence;
 }
 
-/* ---- Characters and strings -------------------------------------------------------------------
- */
+/* ---- Characters and strings --------------------------------------------------------------- */
 
 static bool has(const struct parser *parser, unsigned char wanted)
 {
@@ -248,8 +246,7 @@ static bool unescape(struct parser *parser, const struct raw_string *string,
     return true;
 }
 
-/* ---- Values -----------------------------------------------------------------------------------
- */
+/* ---- Values ------------------------------------------------------------------------------- */
 
 static bool take_digits(struct parser *parser)
 {
@@ -347,8 +344,7 @@ static bool take_value(struct parser *parser, unsigned depth)
     }
 }
 
-/* ---- Pairs ------------------------------------------------------------------------------------
- */
+/* ---- Pairs -------------------------------------------------------------------------------- */
 
 static bool is_same(struct outbox_slice one, struct outbox_slice other)
 {

@@ -188,8 +188,7 @@ static void wait_as_poller(struct worker *worker, int64_t deadline)
     if (worker->poll_at < deadline)
         deadline = worker->poll_at;
     if (bell_wait(&worker->bell, worker->wake_fd, deadline)) {
-        poller_disarm(worker);
-        worker->hungry = true;
+        worker->woken = worker->hungry = true; /* first the events, then the channel */
         worker->poll_interval = worker->tunables.poll_min;
     } else if (clock_now() >= worker->poll_at) {
         worker->hungry = true;
@@ -208,6 +207,8 @@ static void worker_wait(struct worker *worker)
     if (!could_poll)
         poller_leave(worker);
     if (could_poll && poller_take(worker)) {
+        if (worker->woken)
+            poller_disarm(worker);
         if (poller_arm(worker))
             worker->hungry = true; /* once more: something may have come before we armed */
         else

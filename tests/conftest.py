@@ -2,6 +2,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -135,11 +136,11 @@ def binary():
 
 @pytest.fixture
 def folder(request):
-    """A folder for one test; kept if the test fails, for a person to look into."""
+    """A folder for one test; kept if the test fails and a person may look into it."""
     made = processes.short_folder("t")
     failed_before = request.session.testsfailed
     yield made
-    if request.session.testsfailed == failed_before:
+    if request.session.testsfailed == failed_before or "CI" in os.environ:
         processes.remove_folder(made)
 
 

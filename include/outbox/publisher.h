@@ -97,8 +97,8 @@ struct outbox_publisher_ops {
     /* R. Takes over a batch. Returning OK means that each of its messages will be completed with
      * host->complete() exactly once, before or after publish() returns, in any order. Returning a
      * failure means that nothing was sent and nothing was or will be completed: the relay releases
-     * every event and pauses until ping() succeeds. `batch` and all it points to stay until its last
-     * message is completed; the completing call for the last message is the last use of it.
+     * every event and pauses until ping() succeeds. `batch` and all it points to stay until its
+     * last message is completed; the completing call for the last message is the last use of it.
      * May block while it writes, never longer than batch->deadline. */
     enum outbox_status (*publish)(struct outbox_publisher *publisher,
                                   const struct outbox_batch *batch, struct outbox_error *error);

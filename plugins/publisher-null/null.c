@@ -38,8 +38,7 @@ struct outbox_publisher {
     pthread_t timer;
 };
 
-/* ---- Outcomes ---------------------------------------------------------------------------------
- */
+/* ---- Outcomes ----------------------------------------------------------------------------- */
 
 /* The splitmix64 sequence. Numbered draws: threads share it without a lock, and the number of
  * failures does not depend on how they take turns. */
@@ -78,8 +77,7 @@ static void complete_all(const struct outbox_publisher *publisher, const struct 
     outcome_complete(publisher->host, batch, 0, batch->count, outcome, reason);
 }
 
-/* ---- The delay --------------------------------------------------------------------------------
- */
+/* ---- The delay ---------------------------------------------------------------------------- */
 
 static void complete_due(struct outbox_publisher *publisher, const struct waiting *due)
 {
@@ -199,8 +197,7 @@ static void null_cancel(struct outbox_publisher *publisher, const struct outbox_
     (void)pthread_mutex_unlock(&publisher->mutex);
 }
 
-/* ---- Opening and closing ----------------------------------------------------------------------
- */
+/* ---- Opening and closing ------------------------------------------------------------------ */
 
 static bool start_timer(struct outbox_publisher *publisher)
 {

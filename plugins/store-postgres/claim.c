@@ -17,8 +17,7 @@ static int64_t now(const struct outbox_session *session)
     return session->store->host->now(session->store->host);
 }
 
-/* ---- A claim's memory
- * -------------------------------------------------------------------------------- */
+/* ---- A claim's memory --------------------------------------------------------------------- */
 
 struct claim *claim_new(struct outbox_session *session)
 {
@@ -105,8 +104,7 @@ enum outbox_status claim_abandon(struct outbox_session *session, struct outbox_c
     return exchange_rollback(session, error);
 }
 
-/* ---- Reading a result
- * ---------------------------------------------------------------------------------- */
+/* ---- Reading a result --------------------------------------------------------------------- */
 
 static struct outbox_slice value(const PGresult *result, int row, int column)
 {
@@ -239,8 +237,7 @@ enum outbox_status claim_read(struct outbox_session *session, const struct claim
     return OUTBOX_OK;
 }
 
-/* ---- Claiming
- * ------------------------------------------------------------------------------------------ */
+/* ---- Claiming ----------------------------------------------------------------------------- */
 
 enum outbox_status claim_check(const struct outbox_session *session,
                                const struct outbox_claim_request *request,

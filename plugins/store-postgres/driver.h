@@ -18,8 +18,7 @@
 #define LOCK_AWAKE 20319 /* held by a relay that sleeps: the trigger looks at it */
 #define LOCK_SCHEMA 20320
 
-/* ---- Settings ----------------------------------------------------------------------------------
- */
+/* ---- Settings ----------------------------------------------------------------------------- */
 
 enum { SECRET_COUNT = 3 };
 
@@ -42,8 +41,7 @@ void settings_clear(struct settings *settings);
 /* Blots out every secret in `text`. */
 void settings_scrub(const struct settings *settings, char *text);
 
-/* ---- The table as one session found it
- * ----------------------------------------------------------- */
+/* ---- The table as one session found it ---------------------------------------------------- */
 
 /* What a claim returns for each event, in this order where the column exists. */
 enum field {
@@ -96,8 +94,7 @@ enum outbox_status table_failure(const struct outbox_store *store, const struct 
 /* Whether `role` must be there to relay in `mode`. */
 bool table_requires(enum role role, uint32_t mode);
 
-/* ---- Statements
- * ------------------------------------------------------------------------------------ */
+/* ---- Statements --------------------------------------------------------------------------- */
 
 enum statement {
     STATEMENT_ASYNC_COMMIT, /* for this transaction */
@@ -121,8 +118,7 @@ enum statement {
 char *sql_text(enum statement statement, const struct outbox_store *store,
                const struct table *table) OUTBOX_MUST_USE;
 
-/* ---- Exchanges: statements sent together and answered together
- * ---------------------------------------- */
+/* ---- Exchanges: statements sent together and answered together ---------------------------- */
 
 /* In binary format; data NULL: SQL NULL. */
 struct parameter {
@@ -172,8 +168,7 @@ bool exchange_again(struct outbox_session *session, unsigned tries);
 enum outbox_status exchange_rollback(struct outbox_session *session,
                                      struct outbox_error *error) OUTBOX_MUST_USE;
 
-/* ---- Failures
- * ---------------------------------------------------------------------------------------- */
+/* ---- Failures ----------------------------------------------------------------------------- */
 
 enum outbox_status failure_of_result(struct outbox_session *session, const PGresult *result,
                                      const char *what, struct outbox_error *error);
@@ -183,8 +178,7 @@ enum outbox_status failure_to_connect(struct outbox_store *store, PGconn *conn,
                                       struct outbox_error *error);
 enum outbox_status failure_of_memory(struct outbox_error *error);
 
-/* ---- Store and session
- * ------------------------------------------------------------------------------- */
+/* ---- Store and session -------------------------------------------------------------------- */
 
 struct wake {
     struct outbox_session *session; /* NULL: not connected */
@@ -241,8 +235,7 @@ bool session_interrupted(struct outbox_session *session);
 /* Drops what is known of the table and what is prepared for it. */
 void session_forget_table(struct outbox_session *session);
 
-/* ---- Claims
- * ---------------------------------------------------------------------------------------- */
+/* ---- Claims ------------------------------------------------------------------------------- */
 
 /* Where an event stands in its claim index, and its row in the result. */
 struct placed {
@@ -324,8 +317,7 @@ enum outbox_status wake_arm(struct outbox_store *store, int *fd, struct outbox_e
 void wake_disarm(struct outbox_store *store);
 void wake_close(struct outbox_store *store);
 
-/* ---- The SQL of init
- * --------------------------------------------------------------------------------- */
+/* ---- The SQL of init ---------------------------------------------------------------------- */
 
 enum ddl_step {
     DDL_TABLE,

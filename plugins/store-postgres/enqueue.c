@@ -18,8 +18,7 @@ static const struct outbox_new_event *event_at(const struct outbox_enqueue_reque
                                                            index * request->event_size);
 }
 
-/* ---- What can be seen to be wrong without the server
- * ------------------------------------------------------ */
+/* ---- What can be seen to be wrong without the server -------------------------------------- */
 
 static enum outbox_status refuse(const struct outbox_enqueue_request *request, uint64_t index,
                                  const char *native, struct outbox_error *error, const char *why)
@@ -78,8 +77,7 @@ static enum outbox_status check_event(const struct outbox_session *session,
     return OUTBOX_OK;
 }
 
-/* ---- Inserting
- * -------------------------------------------------------------------------------------------- */
+/* ---- Inserting ---------------------------------------------------------------------------- */
 
 static enum outbox_status add_id(struct outbox_session *session,
                                  const struct outbox_new_event *event, struct outbox_error *error)

@@ -17,8 +17,7 @@ static int64_t at_least_zero(int64_t number)
     return number > 0 ? number : 0;
 }
 
-/* ---- Renewal
- * ------------------------------------------------------------------------------------------- */
+/* ---- Renewal ------------------------------------------------------------------------------ */
 
 static enum outbox_status renew_from(struct outbox_session *session, struct outbox_slice token,
                                      int64_t from, uint64_t *renewed, struct outbox_error *error)
@@ -60,8 +59,7 @@ enum outbox_status lease_renew(struct outbox_session *session, struct outbox_sli
     return OUTBOX_OK;
 }
 
-/* ---- Expiry
- * -------------------------------------------------------------------------------------------- */
+/* ---- Expiry ------------------------------------------------------------------------------- */
 
 /* Finds the oldest lease there is, from the watermark on or, when that is due, from the start;
  * *oldest is INT64_MAX if there is none, *server_now the server's time. Moves the watermark to it.

@@ -40,9 +40,7 @@ static enum outbox_status emit_lines(struct reader *reader, const char *text,
     return OUTBOX_OK;
 }
 
-/* ---- CHECK
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- CHECK -------------------------------------------------------------------------------- */
 
 static void check_rights(struct reader *reader, const struct outbox_store *store,
                          const struct table *table)
@@ -124,8 +122,7 @@ static enum outbox_status check(struct outbox_store *store, struct outbox_sessio
                        store->names.table);
 }
 
-/* ---- PRINT and APPLY
- * ---------------------------------------------------------------------------------------- */
+/* ---- PRINT and APPLY ---------------------------------------------------------------------- */
 
 static enum outbox_status print_step(struct outbox_store *store, enum ddl_step step, char **sql,
                                      struct reader *reader, struct outbox_error *error)

@@ -37,8 +37,7 @@ static bool is_lease(const struct outbox_session *session)
     return session->store->settings.mode == OUTBOX_MODE_LEASE;
 }
 
-/* ---- Text that a column can hold
- * ------------------------------------------------------------------------- */
+/* ---- Text that a column can hold ---------------------------------------------------------- */
 
 /* The bytes of the well-formed UTF-8 character at `at`, 0 if there is none. */
 static size_t character_len(const unsigned char *at, size_t left)
@@ -90,8 +89,7 @@ static void add_error(struct outbox_session *session, struct outbox_slice text)
     array_add(errors, storable->data, storable->len);
 }
 
-/* ---- Building
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Building ----------------------------------------------------------------------------- */
 
 static bool by_tid(const struct outbox_session *session)
 {
@@ -221,8 +219,7 @@ static void queue(struct outbox_session *session, struct work *work)
         work->commit_place = exchange_text(session, "COMMIT");
 }
 
-/* ---- After the answer
- * ------------------------------------------------------------------------------------ */
+/* ---- After the answer --------------------------------------------------------------------- */
 
 static uint64_t affected(struct outbox_session *session, size_t place)
 {

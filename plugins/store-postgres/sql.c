@@ -5,7 +5,8 @@
  * its id, the status is compared under COLLATE "C": a plain comparison would allow the small
  * partial index on leases, which looks cheap to a plan made once and for ever, and is then walked
  * from end to end. And "now" is statement_timestamp() throughout: now() stands still within a
- * transaction, and several statements of ours share one. SPDX-License-Identifier: MIT
+ * transaction, and several statements of ours share one. *
+ * SPDX-License-Identifier: MIT
  */
 #include "driver.h"
 
@@ -58,8 +59,7 @@ static void add_unlocked(struct builder *sql)
         ADD(sql, ", %s = NULL", sql->column[ROLE_LOCKED_AT]);
 }
 
-/* ---- Claims
- * ---------------------------------------------------------------------------------------- */
+/* ---- Claims ------------------------------------------------------------------------------- */
 
 static void add_text_field(struct builder *sql, enum role role)
 {
@@ -149,8 +149,7 @@ static void add_look(struct builder *sql)
     ADD(sql, " LIMIT 1 FOR UPDATE SKIP LOCKED");
 }
 
-/* ---- Settling
- * ---------------------------------------------------------------------------------------- */
+/* ---- Settling ----------------------------------------------------------------------------- */
 
 /* $1, the keys of the rows: tids in an open transaction, else ids. */
 static bool settles_by_tid(const struct builder *sql)
@@ -227,8 +226,7 @@ static void add_mixed(struct builder *sql)
     add_still_ours(sql, 6);
 }
 
-/* ---- Leases
- * ------------------------------------------------------------------------------------------ */
+/* ---- Leases ------------------------------------------------------------------------------- */
 
 /* $1 the token, $2 the oldest lease. Rows are changed in the order of their ids, as everywhere. */
 static void add_renew(struct builder *sql)
@@ -291,8 +289,7 @@ static void add_reap(struct builder *sql)
         sql->column[ROLE_STATUS]);
 }
 
-/* ---- Producing and looking
- * ----------------------------------------------------------------------------- */
+/* ---- Producing and looking ---------------------------------------------------------------- */
 
 static const enum role optional_texts[] = {ROLE_PARTITION_KEY, ROLE_ORDERING_KEY,
                                            ROLE_AGGREGATE_TYPE, ROLE_AGGREGATE_ID};

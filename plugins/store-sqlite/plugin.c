@@ -43,9 +43,9 @@ static const struct outbox_option options[] = {
     {.name = "secure_delete",
      .type = OUTBOX_OPTION_BOOL,
      .default_value = "false",
-     .help = "Overwrite with zeros what a row leaves behind in the file when it changes or goes, "
-             "whether or not "
-             "libsqlite3 was built to; costs a third of the speed."},
+     .help =
+         "Overwrite with zeros what a changed or deleted row leaves behind in the file; costs a "
+         "tenth of the speed."},
 };
 
 static enum outbox_status path_of(const char *url, const char **path, struct outbox_error *error)

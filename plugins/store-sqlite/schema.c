@@ -101,8 +101,7 @@ static void emit_lines(const struct emitter *emitter, const char *text)
         (emitter)->emit((emitter)->context, (level), finding_line);                                \
     } while (0)
 
-/* ---- PRINT ------------------------------------------------------------------------------------
- */
+/* ---- PRINT -------------------------------------------------------------------------------- */
 
 static enum outbox_status print_sql(struct outbox_store *store, const struct emitter *emitter,
                                     const char *pattern, struct outbox_error *error)
@@ -127,8 +126,7 @@ static enum outbox_status print(struct outbox_store *store, const struct emitter
     return status;
 }
 
-/* ---- APPLY ------------------------------------------------------------------------------------
- */
+/* ---- APPLY -------------------------------------------------------------------------------- */
 
 static enum outbox_status apply_sql(struct outbox_session *session, const struct emitter *emitter,
                                     const char *pattern, struct outbox_error *error)
@@ -205,8 +203,7 @@ static enum outbox_status apply(struct outbox_session *session, const struct emi
     return status;
 }
 
-/* ---- CHECK ------------------------------------------------------------------------------------
- */
+/* ---- CHECK -------------------------------------------------------------------------------- */
 
 static void check_optional_columns(const struct outbox_session *session,
                                    const struct emitter *emitter)

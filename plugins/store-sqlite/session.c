@@ -194,8 +194,7 @@ enum outbox_status session_ping(struct outbox_session *session, struct outbox_er
     return session_execute(session, "PRAGMA schema_version", "ping", error);
 }
 
-/* ---- Statements -------------------------------------------------------------------------------
- */
+/* ---- Statements --------------------------------------------------------------------------- */
 
 static enum outbox_status prepare(struct outbox_session *session, const char *pattern,
                                   const struct shape *shape, sqlite3_stmt **statement,
@@ -246,8 +245,7 @@ enum outbox_status session_run(struct outbox_session *session, sqlite3_stmt *sta
     return OUTBOX_OK;
 }
 
-/* ---- Transactions -----------------------------------------------------------------------------
- */
+/* ---- Transactions ------------------------------------------------------------------------- */
 
 static enum outbox_status run_plain(struct outbox_session *session, enum statement id,
                                     const char *doing, struct outbox_error *error)

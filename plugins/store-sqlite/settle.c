@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  *
  * One statement for each verdict that occurs, however many rows have it. Stepping a statement for
- * each row was measured at 1.8 times the time: opening the table and its indexes anew costs more
+ * each row was measured at 1.7 times the time: opening the table and its indexes anew costs more
  * than the change.
  */
 #include "settle.h"

@@ -18,7 +18,7 @@ _Static_assert(sizeof(void *) == 8, "the layout is that of 64-bit machines");
 IS(OUTBOX_ABI_MAJOR, 1);
 IS(OUTBOX_ABI_MINOR, 0);
 
-/* ---- types.h -------------------------------------------------------------------------------- */
+/* ---- types.h ------------------------------------------------------------------------------ */
 
 SIZE(outbox_slice, 16);
 AT(outbox_slice, data, 0);
@@ -110,7 +110,7 @@ AT(outbox_host, now, 32);
 AT(outbox_host, complete, 40);
 AT(outbox_host, count, 48);
 
-/* ---- store.h -------------------------------------------------------------------------------- */
+/* ---- store.h ------------------------------------------------------------------------------ */
 
 IS(OUTBOX_STORE_LEASE, 1);
 IS(OUTBOX_STORE_HOLD, 2);
@@ -239,7 +239,7 @@ AT(outbox_store_ops, stats, 128);
 AT(outbox_store_ops, wake_arm, 136);
 AT(outbox_store_ops, wake_disarm, 144);
 
-/* ---- publisher.h ---------------------------------------------------------------------------- */
+/* ---- publisher.h -------------------------------------------------------------------------- */
 
 SIZE(outbox_message, 72);
 AT(outbox_message, event, 0);
@@ -285,7 +285,7 @@ AT(outbox_publisher_ops, flush, 40);
 AT(outbox_publisher_ops, cancel, 48);
 AT(outbox_publisher_ops, ping, 56);
 
-/* ---- plugin.h ------------------------------------------------------------------------------- */
+/* ---- plugin.h ----------------------------------------------------------------------------- */
 
 IS(OUTBOX_KIND_STORE, 1);
 IS(OUTBOX_KIND_PUBLISHER, 2);

@@ -265,8 +265,7 @@ static void an_event_that_commits_late_with_an_older_time_is_found(void **state)
     assert_int_equal(found, 1);
 }
 
-/* ---- Two at once ------------------------------------------------------------------------------
- */
+/* ---- Two at once -------------------------------------------------------------------------- */
 
 struct claimer {
     struct fixture *fixture;

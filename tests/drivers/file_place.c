@@ -15,8 +15,7 @@
 
 int fdatasync(int fd);
 
-/* ---- A disk that fails ------------------------------------------------------------------------
- */
+/* ---- A disk that fails -------------------------------------------------------------------- */
 
 /* The driver's fdatasync() is this one: no real disk can be made to fail just then. */
 atomic_int file_syncs, file_failing_syncs;
@@ -31,8 +30,7 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
-/* ---- A folder of its own for each test --------------------------------------------------------
- */
+/* ---- A folder of its own for each test ---------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
 {

@@ -8,8 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* ---- Addresses
- * --------------------------------------------------------------------------------------------- */
+/* ---- Addresses ---------------------------------------------------------------------------- */
 
 static void a_secret_is_in_no_error(void **state)
 {
@@ -85,8 +84,7 @@ static void a_wrong_setting_is_named_with_the_nearest(void **state)
     }
 }
 
-/* ---- Sessions that end, wait or may not write
- * ---------------------------------------------------------------- */
+/* ---- Sessions that end, wait or may not write --------------------------------------------- */
 
 static void a_terminated_session_is_unavailable_and_another_works(void **state)
 {
@@ -236,9 +234,7 @@ static void a_deadlock_is_tried_again(void **state)
     close_opened(&opened);
 }
 
-/* ---- Bytes
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Bytes -------------------------------------------------------------------------------- */
 
 static void a_reason_of_any_bytes_is_stored(void **state)
 {
@@ -327,9 +323,7 @@ static void an_event_that_cannot_be_inserted_is_named(void **state)
     assert_int_equal(fixture_count(fixture, "true"), 10);
 }
 
-/* ---- Waking
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Waking ------------------------------------------------------------------------------- */
 
 static int readable(int fd)
 {
@@ -404,8 +398,7 @@ static void a_broken_wake_up_is_reported_and_made_again(void **state)
     close_opened(&opened);
 }
 
-/* ---- Two at once
- * ------------------------------------------------------------------------------------------- */
+/* ---- Two at once -------------------------------------------------------------------------- */
 
 struct init {
     struct opened opened;

@@ -55,8 +55,7 @@ static void server_bytes(char *sql, size_t sql_size, const void *data, size_t le
     (void)snprintf(sql + at, sql_size - at, "'::bytea");
 }
 
-/* ---- Stores opened otherwise than the contract does
- * --------------------------------------------------- */
+/* ---- Stores opened otherwise than the contract does --------------------------------------- */
 
 _Atomic int64_t stopped_clock = 1000000000000;
 

@@ -4,8 +4,7 @@
  */
 #include "postgres_fixture.h"
 
-/* ---- Tables made elsewhere
- * ------------------------------------------------------------------------------- */
+/* ---- Tables made elsewhere ---------------------------------------------------------------- */
 
 #define FOREIGN_COLUMNS                                                                            \
     "event_id uuid NOT NULL, event_type text NOT NULL, partition_key text, payload bytea NOT "     \
@@ -150,9 +149,7 @@ static void all_that_is_wrong_with_a_table_is_named_at_once(void **state)
     close_opened(&opened);
 }
 
-/* ---- Cost
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Cost --------------------------------------------------------------------------------- */
 
 /* A session reports what it read when it ends, at the latest. */
 static void wait_for_statistics(struct fixture *fixture)

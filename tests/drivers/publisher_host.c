@@ -18,8 +18,7 @@
 
 static const char *plugins_folder = ".";
 
-/* ---- The relay's side -------------------------------------------------------------------------
- */
+/* ---- The relay's side --------------------------------------------------------------------- */
 
 static int64_t host_now(const struct outbox_host *host)
 {
@@ -75,8 +74,7 @@ static void host_complete(const struct outbox_host *host, const struct outbox_ba
     (void)pthread_mutex_unlock(&subject->mutex);
 }
 
-/* ---- Settings and opening ---------------------------------------------------------------------
- */
+/* ---- Settings and opening ----------------------------------------------------------------- */
 
 void subject_use_folder(const char *folder)
 {
@@ -182,8 +180,7 @@ enum outbox_status subject_ping(struct subject *subject, struct outbox_error *er
     return subject->plugin->publisher->ping(subject->publisher, deadline, error);
 }
 
-/* ---- Sending ----------------------------------------------------------------------------------
- */
+/* ---- Sending ------------------------------------------------------------------------------ */
 
 struct sending *sending_new(struct subject *subject, const char *prefix, uint64_t count,
                             uint64_t size, int64_t timeout)

@@ -54,8 +54,7 @@ void sqlite_limit_pages(int pages)
         assert_int_equal(sqlite3_exec(watched.connections[i], sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
-/* ---- What the contract asks for ---------------------------------------------------------------
- */
+/* ---- What the contract asks for ----------------------------------------------------------- */
 
 static sqlite3 *connection(struct sqlite_database *database)
 {
@@ -160,8 +159,7 @@ void sqlite_database_close(struct sqlite_database *database)
         perror(database->folder);
 }
 
-/* ---- What tests ask for -----------------------------------------------------------------------
- */
+/* ---- What tests ask for ------------------------------------------------------------------- */
 
 const char *sqlite_path(const struct fixture *fixture)
 {

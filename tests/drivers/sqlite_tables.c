@@ -7,15 +7,16 @@
 #define CLOCK "(strftime('%Y-%m-%d %H:%M:%f','now'))"
 
 /* Exactly the columns of the layout, the ids as bytes, and another order of columns. */
-#define FOREIGN_COLUMNS                                                                            \
-    "payload BLOB NOT NULL, headers TEXT NOT NULL DEFAULT '{}', event_id BLOB PRIMARY KEY,"        \
+#define FOREIGN_WITH_ID(id)                                                                        \
+    "CREATE TABLE openoutbox_events("                                                              \
+    "payload BLOB NOT NULL, headers TEXT NOT NULL DEFAULT '{}', " id ","                           \
     "event_type TEXT NOT NULL, partition_key TEXT, status TEXT NOT NULL DEFAULT 'PENDING',"        \
     "attempts INT NOT NULL DEFAULT 0, last_error TEXT,"                                            \
     "available_at TEXT NOT NULL DEFAULT " CLOCK ", locked_by TEXT, locked_at TEXT,"                \
     "delivered_at TEXT, created_at TEXT NOT NULL DEFAULT " CLOCK ","                               \
-    "updated_at TEXT NOT NULL DEFAULT " CLOCK
+    "updated_at TEXT NOT NULL DEFAULT " CLOCK ")"
 
-#define FOREIGN "CREATE TABLE openoutbox_events(" FOREIGN_COLUMNS ")"
+#define FOREIGN FOREIGN_WITH_ID("event_id BLOB PRIMARY KEY")
 
 struct findings {
     char text[4096];
@@ -142,11 +143,11 @@ static void a_good_index_under_another_name_will_do(void **state)
     assert_string_equal(indexes, "3"); /* these two, and the one for dead events */
 }
 
-/* VACUUM gives the rows of a table without INTEGER PRIMARY KEY new numbers. */
+/* VACUUM gives the rows of a table that has no index and no INTEGER PRIMARY KEY new numbers. */
 static void vacuum_between_claim_and_settle_loses_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    make_table(fixture, FOREIGN);
+    make_table(fixture, FOREIGN_WITH_ID("event_id BLOB"));
     for (int i = 0; i < 8; i++)
         insert_bytes_id(fixture, i);
     fixture_execute(fixture, "DELETE FROM openoutbox_events WHERE payload IN (x'00',x'02',x'04')");
@@ -154,8 +155,35 @@ static void vacuum_between_claim_and_settle_loses_nothing(void **state)
     assert_int_equal(claim->count, 5);
     fixture_execute(fixture, "VACUUM");
     /* Only the first of the claim, the event 1, was delivered. */
-    (void)fixture_settle(fixture, 0, claim, 0, 1, OUTBOX_SETTLE_DELIVERED);
-    assert_int_equal(fixture_count(fixture, "status='DELIVERED' AND payload<>x'01'"), 0);
+    assert_int_equal(fixture_settle(fixture, 0, claim, 0, 1, OUTBOX_SETTLE_DELIVERED).settled, 1);
+    assert_int_equal(fixture_count(fixture, "status='DELIVERED'"), 1);
+    assert_int_equal(fixture_count(fixture, "status='DELIVERED' AND payload=x'01'"), 1);
+}
+
+static void ids_that_are_not_unique_are_refused_before_anything_is_claimed(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const ids[] = {"'twice'),('t',x'00','twice'", "NULL"};
+    for (size_t i = 0; i < 2; i++) {
+        make_table(fixture, FOREIGN_WITH_ID("event_id BLOB"));
+        fixture_execute(fixture,
+                        "INSERT INTO openoutbox_events(event_type,payload,event_id) "
+                        "VALUES ('t',x'00',%s)",
+                        ids[i]);
+        const struct outbox_claim_request request = {
+            .size = sizeof(request),
+            .max_events = 1,
+            .max_payload = 1000,
+            .token = outbox_slice_of(OWNER "1"),
+        };
+        struct outbox_claim *claim = NULL;
+        struct outbox_error error = OUTBOX_ERROR_INIT;
+        assert_int_equal(fixture->ops->claim(fixture->sessions[0], &request, &claim, &error),
+                         OUTBOX_SCHEMA);
+        assert_non_null(strstr(error.text, "event_id"));
+        assert_int_equal(fixture_count(fixture, "status<>'PENDING'"), 0);
+        fixture_execute(fixture, "DROP TABLE openoutbox_events");
+    }
 }
 
 static void columns_can_be_called_otherwise(void **state)
@@ -225,8 +253,7 @@ static void a_time_written_otherwise_is_refused_or_reported(void **state)
     assert_int_equal(fixture_count(fixture, "1=1"), 1);
 }
 
-/* ---- Options ----------------------------------------------------------------------------------
- */
+/* ---- Options ------------------------------------------------------------------------------ */
 
 static enum outbox_status open_with(const struct store_contract *contract, uint32_t mode,
                                     const struct contract_value *values, size_t value_count,
@@ -326,6 +353,8 @@ const struct CMUnitTest sqlite_table_tests[] = {
     CONTRACT_TEST(init_adds_to_a_foreign_table_what_is_missing, fixture_setup_no_table),
     CONTRACT_TEST(a_good_index_under_another_name_will_do, fixture_setup_no_table),
     CONTRACT_TEST(vacuum_between_claim_and_settle_loses_nothing, fixture_setup_no_table),
+    CONTRACT_TEST(ids_that_are_not_unique_are_refused_before_anything_is_claimed,
+                  fixture_setup_no_table),
     CONTRACT_TEST(what_is_no_ordinary_table_is_refused, fixture_setup_no_table),
     CONTRACT_TEST(a_time_written_otherwise_is_refused_or_reported, fixture_setup_no_table),
     PLAIN_TEST(columns_can_be_called_otherwise),

@@ -51,8 +51,7 @@ struct store_contract {
  * cmocka's group runner does. */
 int store_contract_run(const struct store_contract *contract);
 
-/* ---- What a driver's own tests need as well ---------------------------------------------------
- */
+/* ---- What a driver's own tests need as well ----------------------------------------------- */
 
 /* A host that logs to standard error and counts nothing. */
 const struct outbox_host *contract_host(void);

@@ -92,8 +92,7 @@ void fixture_session_close(struct fixture *fixture, int session)
     fixture->sessions[session] = NULL;
 }
 
-/* ---- Events -----------------------------------------------------------------------------------
- */
+/* ---- Events ------------------------------------------------------------------------------- */
 
 void fixture_id(char id[EVENT_ID_SIZE], int number)
 {
@@ -132,8 +131,7 @@ void fixture_insert_at(struct fixture *fixture, const char *id, int64_t seconds_
                     fixture->contract->table, id, payload, instant);
 }
 
-/* ---- Claims -----------------------------------------------------------------------------------
- */
+/* ---- Claims ------------------------------------------------------------------------------- */
 
 void fixture_keep(struct fixture *fixture, int session, struct outbox_claim *claim)
 {
@@ -242,8 +240,7 @@ void fixture_age_leases(struct fixture *fixture, int64_t seconds)
                     fixture->contract->table, instant);
 }
 
-/* ---- Looking ----------------------------------------------------------------------------------
- */
+/* ---- Looking ------------------------------------------------------------------------------ */
 
 void fixture_execute(struct fixture *fixture, const char *format, ...)
 {

@@ -64,8 +64,7 @@ const struct outbox_plugin *contract_load(const char *path)
     return plugin;
 }
 
-/* ---- Settings ---------------------------------------------------------------------------------
- */
+/* ---- Settings ----------------------------------------------------------------------------- */
 
 struct unit {
     const char *name;
@@ -179,8 +178,7 @@ void contract_settings_free(struct contract_settings *made)
     made->values = NULL;
 }
 
-/* ---- Stores and sessions ----------------------------------------------------------------------
- */
+/* ---- Stores and sessions ------------------------------------------------------------------ */
 
 void contract_ok_at(enum outbox_status status, const struct outbox_error *error, const char *file,
                     int line)

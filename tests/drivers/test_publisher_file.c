@@ -20,8 +20,7 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-/* ---- Appending --------------------------------------------------------------------------------
- */
+/* ---- Appending ---------------------------------------------------------------------------- */
 
 static void lines_are_appended_and_on_disk_before_they_are_acked(void **state)
 {
@@ -118,8 +117,7 @@ static void settings_that_cannot_be_are_refused(void **state)
     }
 }
 
-/* ---- Other hands on the file ------------------------------------------------------------------
- */
+/* ---- Other hands on the file -------------------------------------------------------------- */
 
 static void a_file_renamed_or_removed_by_others_is_made_anew(void **state)
 {
@@ -220,8 +218,7 @@ static void a_missing_folder_is_named_and_its_coming_noticed(void **state)
     subject_close(&subject);
 }
 
-/* ---- Rotation ---------------------------------------------------------------------------------
- */
+/* ---- Rotation ----------------------------------------------------------------------------- */
 
 static void rotation_splits_between_lines_and_loses_none(void **state)
 {
@@ -296,8 +293,7 @@ static void a_rotation_that_fails_loses_nothing(void **state)
     assert_content(name, "aaa\nbbb\n");
 }
 
-/* ---- Many -------------------------------------------------------------------------------------
- */
+/* ---- Many --------------------------------------------------------------------------------- */
 
 struct publishing {
     struct subject *subject;

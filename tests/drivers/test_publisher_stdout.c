@@ -96,8 +96,7 @@ static void *read_all(void *argument)
     return NULL;
 }
 
-/* ---- Lines ------------------------------------------------------------------------------------
- */
+/* ---- Lines -------------------------------------------------------------------------------- */
 
 static void a_line_holds_every_field(void **state)
 {
@@ -258,8 +257,7 @@ static void raw_writes_the_payload_and_a_newline(void **state)
     (void)close(fd);
 }
 
-/* ---- Faults -----------------------------------------------------------------------------------
- */
+/* ---- Faults ------------------------------------------------------------------------------- */
 
 /* It is full after one write, so that it does not matter how soon the deadline comes. */
 static void make_small_pipe(int ends[2], int write_flags)
@@ -419,8 +417,7 @@ static void closed_standard_output_is_refused(void **state)
     subject_close(&subject);
 }
 
-/* ---- Many -------------------------------------------------------------------------------------
- */
+/* ---- Many --------------------------------------------------------------------------------- */
 
 struct publishing {
     struct subject *subject;

@@ -30,8 +30,7 @@ static enum outbox_status claim_status(struct fixture *fixture, int session,
     return status;
 }
 
-/* ---- The file ---------------------------------------------------------------------------------
- */
+/* ---- The file ----------------------------------------------------------------------------- */
 
 static void a_missing_file_is_reported_and_not_made(void **state)
 {
@@ -93,8 +92,7 @@ static void a_file_that_was_replaced_is_noticed(void **state)
     assert_int_equal(unlink(moved), 0);
 }
 
-/* ---- Locks ------------------------------------------------------------------------------------
- */
+/* ---- Locks -------------------------------------------------------------------------------- */
 
 static void a_lock_held_too_long_makes_the_store_unavailable(void **state)
 {
@@ -152,8 +150,7 @@ static void interrupting_ends_the_wait_for_the_lock(void **state)
     assert_int_equal(fixture_claim(fixture, 0, 5)->count, 1);
 }
 
-/* ---- Faults -----------------------------------------------------------------------------------
- */
+/* ---- Faults ------------------------------------------------------------------------------- */
 
 static void a_full_disk_changes_nothing(void **state)
 {
@@ -300,8 +297,7 @@ static void a_settlement_for_no_event_of_the_claim_is_refused(void **state)
     assert_int_equal(fixture_count(fixture, "status='DELIVERING'"), 2);
 }
 
-/* ---- Waking -----------------------------------------------------------------------------------
- */
+/* ---- Waking ------------------------------------------------------------------------------- */
 
 static bool readable(int fd, int milliseconds)
 {
@@ -368,8 +364,7 @@ static void a_file_that_is_away_cannot_wake(void **state)
     assert_non_null(strstr(error.text, sqlite_path(fixture)));
 }
 
-/* ---- Values -----------------------------------------------------------------------------------
- */
+/* ---- Values ------------------------------------------------------------------------------- */
 
 static void times_are_read_to_the_millisecond(void **state)
 {

@@ -86,10 +86,9 @@ class Fleet:
         )  # fmt: skip
 
     def stale(self):
-        """Settlements that came after their lease was gone, as the relays' logs report."""
+        """Settlements that came after their lease was gone, as relays that ended in order report."""
         return sum(
-            int(line.get("stale", 0) or 0)
+            line["stale"]
             for relay in self.relays
-            for line in relay.log()
-            if str(line.get("stale", "0")).isdigit()
+            for line in relay.logged("pipeline ended")
         )

@@ -62,8 +62,11 @@ def free_port():
 
 def is_lost(error, connection):
     """Whether an error means that the connection is of no use any more."""
-    lost = (psycopg2.OperationalError, psycopg2.InterfaceError)
-    return isinstance(error, lost) or (connection is not None and connection.closed != 0)
+    if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        return True
+    # A server that dies while it answers is reported as an error of no particular kind.
+    nameless = type(error) is psycopg2.DatabaseError and error.pgcode is None
+    return nameless or (connection is not None and connection.closed != 0)
 
 
 class PostgresTemplate:
@@ -100,7 +103,7 @@ class PostgresServer:
         self.port = 5432
         self.log = self.folder / "log"
         self.process = None
-        self.databases = 0
+        self.databases = []
         subprocess.run(
             ["cp", "-a", str(template.folder / "data"), str(self.folder / "data")], check=True
         )
@@ -158,6 +161,8 @@ class PostgresServer:
         self.process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
         self.process.wait(timeout=60)
         self.process = None
+        for database in self.databases:
+            database.close()  # so that the test's own statements start on a new connection
 
     def restart(self, mode="fast"):
         self.stop(mode)
@@ -185,17 +190,17 @@ class PostgresServer:
         return f"postgres://postgres@/{database}?host={host}&port={self.port}"
 
     def new_database(self):
-        self.databases += 1
-        name = f"test_{self.databases}"
+        name = f"test_{len(self.databases) + 1}"
         connection = self.connect("postgres")
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
         connection.close()
-        return Database(self, name)
+        self.databases.append(Database(self, name))
+        return self.databases[-1]
 
 
 class Database:
-    """One database, with a connection of the test's own that is made again when it was lost."""
+    """One database, with a connection of the test's own."""
 
     def __init__(self, server, name):
         self.server = server
@@ -207,17 +212,7 @@ class Database:
         return self.server.connect(self.name)
 
     def execute(self, sql, parameters=None):
-        """Runs a statement and returns its rows, if it has any. A query is asked again if the server
-        has been restarted since the last one."""
-        try:
-            return self._execute(sql, parameters)
-        except psycopg2.Error as error:
-            if not is_lost(error, self._connection) or not sql.lstrip().startswith("SELECT"):
-                raise
-            self._connection.close()
-            return self._execute(sql, parameters)
-
-    def _execute(self, sql, parameters):
+        """Runs a statement and returns its rows, if it has any."""
         if self._connection is None or self._connection.closed:
             self._connection = self.connect()
         with self._connection.cursor() as cursor:

@@ -43,7 +43,7 @@ def check_delivered(table, fleet):
 
 @pytest.mark.long
 def test_four_relays_two_of_them_killed_over_and_over(own_table, folder):
-    table, rounds = own_table, 25
+    table, rounds = own_table, 40
     portion = events(100_000) // rounds
     with (
         Observer(table) as observer,

@@ -120,7 +120,7 @@ def check_shape(breaches):
         lines = text.splitlines()
         if len(lines) > LONGEST:
             breaches.add(path, len(lines), f"longer than {LONGEST} lines: split it by job")
-        head = "\n".join(lines[:4])
+        head = text.partition("*/")[0]
         if not head.startswith(f"/*\n * {path.name} - "):
             breaches.add(path, 1, f'does not begin with "/*", " * {path.name} - what it is"')
         if "SPDX-License-Identifier: MIT" not in head:

@@ -228,8 +228,7 @@ static void nesting_is_bounded(void **state)
     }
 }
 
-/* ---- Random inputs ----------------------------------------------------------------------------
- */
+/* ---- Random inputs ------------------------------------------------------------------------ */
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -350,8 +349,7 @@ static void random_inputs_are_judged_as_by_jansson(void **state)
     assert_in_range(taken, INPUTS / 10, INPUTS * 9 / 10);
 }
 
-/* ---- The arena --------------------------------------------------------------------------------
- */
+/* ---- The arena ---------------------------------------------------------------------------- */
 
 static void pieces_of_an_arena_are_aligned_and_apart(void **state)
 {

@@ -78,8 +78,7 @@ static void assert_text(struct outbox_slice slice, const char *text)
     assert_slice(slice, text, strlen(text));
 }
 
-/* ---- What is taken ------------------------------------------------------------------------------
- */
+/* ---- What is taken ------------------------------------------------------------------------ */
 
 static void every_key_reaches_the_event(void **state)
 {
@@ -187,8 +186,7 @@ static void events_of_a_batch_stand_side_by_side(void **state)
     assert_int_equal(fixture->batch.bytes, 52);
 }
 
-/* ---- What is refused ----------------------------------------------------------------------------
- */
+/* ---- What is refused ---------------------------------------------------------------------- */
 
 static void broken_lines_are_refused_with_the_reason(void **state)
 {
@@ -229,8 +227,7 @@ static void base64_that_is_not_is_refused(void **state)
     refuse(*state, "{\"type\":\"t\",\"payload_base64\":\"-_-_\"}", "character 1");
 }
 
-/* ---- Instants -----------------------------------------------------------------------------------
- */
+/* ---- Instants ----------------------------------------------------------------------------- */
 
 static void instants_are_read_to_the_microsecond(void **state)
 {
@@ -285,8 +282,7 @@ static void what_is_no_instant_is_refused(void **state)
     }
 }
 
-/* ---- Lines --------------------------------------------------------------------------------------
- */
+/* ---- Lines -------------------------------------------------------------------------------- */
 
 static int file_of(const char *bytes, size_t length)
 {
