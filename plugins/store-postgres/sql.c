@@ -1,13 +1,12 @@
 /*
  * sql.c - the statements, built for the table that was found
+ * SPDX-License-Identifier: MIT
  *
  * Two things are said in an unusual way, both for the planner's sake. Where a row is looked up by
  * its id, the status is compared under COLLATE "C": a plain comparison would allow the small
  * partial index on leases, which looks cheap to a plan made once and for ever, and is then walked
  * from end to end. And "now" is statement_timestamp() throughout: now() stands still within a
- * transaction, and several statements of ours share one. *
- * SPDX-License-Identifier: MIT
- */
+ * transaction, and several statements of ours share one. */
 #include "driver.h"
 
 #include <stdlib.h>

@@ -1,11 +1,10 @@
 /*
  * wake.c - being woken by a commit
+ * SPDX-License-Identifier: MIT
  *
  * A NOTIFY makes the commits of all producers queue up behind one lock, so the trigger sends it
  * only while a relay sleeps. A sleeping relay says so by holding an advisory lock, which the
  * trigger tries to share: no row is written, and nothing stays behind when a relay dies.
- *
- * SPDX-License-Identifier: MIT
  */
 #include "driver.h"
 

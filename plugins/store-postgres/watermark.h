@@ -1,11 +1,10 @@
 /*
  * watermark.h - where in an index the living rows begin
+ * SPDX-License-Identifier: MIT
  *
  * Claimed rows leave dead entries at the head of the partial indexes, and a long transaction
  * anywhere keeps them from being removed. So a scan starts at a low watermark, and a look below it,
  * in search of what was committed late, is paced so that it costs no more than 2 % of the time.
- *
- * SPDX-License-Identifier: MIT
  */
 #ifndef STORE_POSTGRES_WATERMARK_H
 #define STORE_POSTGRES_WATERMARK_H
