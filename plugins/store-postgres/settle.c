@@ -27,6 +27,7 @@ enum {
 struct work {
     const struct outbox_settle_request *settle;
     const struct claim *claim;
+    bool by_tid; /* else by id */
     size_t delivered, mixed, untouched;
     struct position released; /* the oldest that is pending again, POSITION_LAST if none */
     size_t delivered_place, mixed_place, commit_place;
@@ -91,15 +92,28 @@ static void add_error(struct outbox_session *session, struct outbox_slice text)
 
 /* ---- Building ----------------------------------------------------------------------------- */
 
-static bool by_tid(const struct outbox_session *session)
+/* Held rows cannot move. A leased one can, by another's UPDATE or our own renewal; then a tid may
+ * lead to another event of the claim, which does no harm if every event of it is delivered. */
+static bool may_use_tids(const struct outbox_session *session,
+                         const struct outbox_settle_request *settle)
 {
-    return !is_lease(session) && session->table.by_tid;
+    if (!session->table.by_tid)
+        return false;
+    if (!is_lease(session))
+        return true;
+    if (settle->count < settle->claim->count)
+        return false;
+    for (uint64_t i = 0; i < settle->count; i++)
+        if (outbox_settlement_at(settle, i)->verdict != OUTBOX_SETTLE_DELIVERED)
+            return false;
+    return true;
 }
 
-static void begin_keys(const struct outbox_session *session, struct buffer *keys)
+static void begin_keys(const struct outbox_session *session, const struct work *work,
+                       struct buffer *keys)
 {
     enum type_oid type = TYPE_TEXT;
-    if (by_tid(session))
+    if (work->by_tid)
         type = TYPE_TID;
     else if (session->table.type[ROLE_EVENT_ID] == TYPE_UUID)
         type = TYPE_UUID;
@@ -109,7 +123,7 @@ static void begin_keys(const struct outbox_session *session, struct buffer *keys
 static void add_key(struct outbox_session *session, const struct work *work, int buffer,
                     size_t index)
 {
-    int column = session->table.field[by_tid(session) ? FIELD_TID : FIELD_ID];
+    int column = session->table.field[work->by_tid ? FIELD_TID : FIELD_ID];
     int row = work->claim->placed[index].row;
     array_add(&session->scratch[buffer], PQgetvalue(work->claim->result, row, column),
               (size_t)PQgetlength(work->claim->result, row, column));
@@ -170,8 +184,8 @@ static enum outbox_status add_settlement(struct outbox_session *session, struct 
 static enum outbox_status build(struct outbox_session *session, struct work *work,
                                 struct outbox_error *error)
 {
-    begin_keys(session, &session->scratch[DELIVERED_KEYS]);
-    begin_keys(session, &session->scratch[MIXED_KEYS]);
+    begin_keys(session, work, &session->scratch[DELIVERED_KEYS]);
+    begin_keys(session, work, &session->scratch[MIXED_KEYS]);
     array_begin(&session->scratch[MIXED_VERDICTS], TYPE_INT4);
     array_begin(&session->scratch[MIXED_DELAYS], TYPE_INT8);
     array_begin(&session->scratch[MIXED_CHARGES], TYPE_INT4);
@@ -205,8 +219,9 @@ static void queue(struct outbox_session *session, struct work *work)
     struct parameter token = {work->claim->token, work->claim->token_len};
     if (work->delivered > 0) {
         struct parameter parameters[] = {scratch(session, DELIVERED_KEYS), token};
-        work->delivered_place =
-            exchange_statement(session, STATEMENT_DELIVERED, parameters, lease ? 2 : 1);
+        work->delivered_place = exchange_statement(
+            session, lease && work->by_tid ? STATEMENT_DELIVERED_WHOLE : STATEMENT_DELIVERED,
+            parameters, lease ? 2 : 1);
     }
     if (work->mixed > 0) {
         struct parameter parameters[] = {
@@ -268,7 +283,44 @@ static enum outbox_status begin(struct outbox_session *session, struct work *wor
     if (lost_hold(session, work))
         return OUTBOX_OK;
     enum outbox_status status = table_ensure(session, error);
-    return status == OUTBOX_OK ? build(session, work, error) : status;
+    if (status != OUTBOX_OK)
+        return status;
+    work->by_tid = may_use_tids(session, settle);
+    return build(session, work, error);
+}
+
+/* After a settlement of leases by tid: rows that moved meanwhile are found by their ids. The
+ * transaction before is committed, so a failure here makes them stale and the next call shows it.
+ */
+static void settle_moved(struct outbox_session *session, const struct outbox_settle_request *settle,
+                         struct outbox_settle_result *result)
+{
+    struct work work = {
+        .settle = settle, .claim = (const struct claim *)settle->claim, .released = POSITION_LAST};
+    struct outbox_settle_result rest = {.size = sizeof(rest)};
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    enum outbox_status status = build(session, &work, &error);
+    unsigned tries = 0;
+    if (status == OUTBOX_OK) {
+        do {
+            exchange_start(session);
+            queue(session, &work);
+            status = exchange_run(session, "settle moved events of", &error);
+        } while (status != OUTBOX_OK && exchange_again(session, tries++));
+    }
+    if (status != OUTBOX_OK) {
+        outbox_log(session->store->host, OUTBOX_LOG_WARN, "%s", error.text);
+        return;
+    }
+    read_result(session, &work, &rest);
+    result->settled += rest.settled;
+    result->stale -= rest.settled;
+}
+
+static bool some_moved(const struct outbox_session *session, const struct work *work,
+                       const struct outbox_settle_result *result)
+{
+    return is_lease(session) && work->by_tid && result->stale > 0;
 }
 
 enum outbox_status settle_apply(struct outbox_session *session,
@@ -293,6 +345,8 @@ enum outbox_status settle_apply(struct outbox_session *session,
         return status;
     read_result(session, &work, result);
     finish(session, &work);
+    if (some_moved(session, &work, result))
+        settle_moved(session, settle, result);
     return OUTBOX_OK;
 }
 
@@ -340,6 +394,8 @@ static enum outbox_status lease_together(struct outbox_session *session, struct 
     read_result(session, work, result);
     status = claim_read(session, plan, claim, error);
     finish(session, work);
+    if (status == OUTBOX_OK && some_moved(session, work, result))
+        settle_moved(session, work->settle, result);
     return status;
 }
 

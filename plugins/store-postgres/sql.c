@@ -99,26 +99,32 @@ static void add_scan(struct builder *sql)
     ADD(sql, " LIMIT $1::bigint FOR UPDATE SKIP LOCKED");
 }
 
+static void add_leased(struct builder *sql)
+{
+    ADD(sql, "UPDATE %s t SET %s = 'DELIVERING', %s = $5::text, %s = statement_timestamp()",
+        sql->name, sql->column[ROLE_STATUS], sql->column[ROLE_LOCKED_BY],
+        sql->column[ROLE_LOCKED_AT]);
+    add_touched(sql);
+}
+
 /* $5 the token. A tid is the quickest way back to a row, but means nothing across partitions; there
  * the time helps the server to find the partition. */
 static void add_lease_claim(struct builder *sql)
 {
     const char *id = sql->column[ROLE_EVENT_ID], *created = sql->column[ROLE_CREATED_AT];
-    ADD(sql, "WITH picked AS MATERIALIZED (SELECT ");
-    if (sql->table->by_tid)
-        ADD(sql, "t.ctid AS tid");
-    else
-        ADD(sql, "t.%s AS id, t.%s AS created", id, created);
-    add_scan(sql);
-    ADD(sql, ") UPDATE %s t SET %s = 'DELIVERING', %s = $5::text, %s = statement_timestamp()",
-        sql->name, sql->column[ROLE_STATUS], sql->column[ROLE_LOCKED_BY],
-        sql->column[ROLE_LOCKED_AT]);
-    add_touched(sql);
-    if (sql->table->by_tid)
-        ADD(sql, " FROM picked WHERE t.ctid = picked.tid RETURNING ");
-    else
+    if (sql->table->by_tid) {
+        add_leased(sql);
+        ADD(sql, " WHERE t.ctid = ANY (ARRAY(SELECT t.ctid");
+        add_scan(sql);
+        ADD(sql, ")) RETURNING ");
+    } else {
+        ADD(sql, "WITH picked AS MATERIALIZED (SELECT t.%s AS id, t.%s AS created", id, created);
+        add_scan(sql);
+        ADD(sql, ") ");
+        add_leased(sql);
         ADD(sql, " FROM picked WHERE t.%s = picked.id AND t.%s = picked.created RETURNING ", id,
             created);
+    }
     add_fields(sql);
 }
 
@@ -184,8 +190,7 @@ static void add_still_ours(struct builder *sql, int token)
             sql->column[ROLE_LOCKED_BY], token, sql->column[ROLE_STATUS]);
 }
 
-/* Lease: $2 the token. */
-static void add_delivered(struct builder *sql)
+static void add_delivering(struct builder *sql)
 {
     if (sql->store->settings.delete_delivered) {
         ADD(sql, "DELETE FROM %s t", sql->name);
@@ -195,9 +200,24 @@ static void add_delivered(struct builder *sql)
         add_unlocked(sql);
         add_touched(sql);
     }
+}
+
+/* Lease: $2 the token. */
+static void add_delivered(struct builder *sql)
+{
+    add_delivering(sql);
     ADD(sql, " WHERE t.%s = ANY (", key_column(sql));
     add_keys(sql);
     ADD(sql, ")");
+    add_still_ours(sql, 2);
+}
+
+/* $1 the tids that the claim had, $2 the token. A row that moved since is not found. What is found
+ * under the token is the claim's, though perhaps another event of it: hence only for all of it. */
+static void add_delivered_whole(struct builder *sql)
+{
+    add_delivering(sql);
+    ADD(sql, " WHERE t.ctid = ANY ($1::tid[])");
     add_still_ours(sql, 2);
 }
 
@@ -389,11 +409,17 @@ char *sql_text(enum statement statement, const struct outbox_store *store,
 {
     typedef void add_statement(struct builder * sql);
     static add_statement *const builders[STATEMENT_COUNT] = {
-        [STATEMENT_CLAIM] = add_claim,         [STATEMENT_LOOK] = add_look,
-        [STATEMENT_DELIVERED] = add_delivered, [STATEMENT_MIXED] = add_mixed,
-        [STATEMENT_RENEW] = add_renew,         [STATEMENT_OLDEST_LEASE] = add_oldest_lease,
-        [STATEMENT_REAP] = add_reap,           [STATEMENT_ENQUEUE] = add_enqueue,
-        [STATEMENT_STATS] = add_stats,         [STATEMENT_SMALL_STATS] = add_small_stats,
+        [STATEMENT_CLAIM] = add_claim,
+        [STATEMENT_LOOK] = add_look,
+        [STATEMENT_DELIVERED] = add_delivered,
+        [STATEMENT_MIXED] = add_mixed,
+        [STATEMENT_DELIVERED_WHOLE] = add_delivered_whole,
+        [STATEMENT_RENEW] = add_renew,
+        [STATEMENT_OLDEST_LEASE] = add_oldest_lease,
+        [STATEMENT_REAP] = add_reap,
+        [STATEMENT_ENQUEUE] = add_enqueue,
+        [STATEMENT_STATS] = add_stats,
+        [STATEMENT_SMALL_STATS] = add_small_stats,
     };
     struct builder sql = {.store = store,
                           .table = table,

@@ -156,6 +156,46 @@ static void renewing_reports_what_is_held_no_longer(void **state)
     fixture_check_invariants(fixture);
 }
 
+/* Renewing, and any UPDATE of another program, moves rows in stores that keep versions. */
+static void what_moved_while_it_was_leased_is_settled_all_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 4);
+    struct outbox_claim *claim = fixture_claim_as(fixture, 0, 4, OWNER "moved");
+    assert_int_equal(renew(fixture, 1, OWNER "moved", 4).settled, 4);
+    struct outbox_settle_result result =
+        fixture_settle(fixture, 0, claim, 0, 4, OUTBOX_SETTLE_DELIVERED);
+    assert_int_equal(result.settled, 4);
+    assert_int_equal(result.stale, 0);
+    assert_int_equal(fixture_count(fixture, "status = 'DELIVERED'"), 4);
+
+    fixture_enqueue(fixture, 4);
+    claim = fixture_claim_as(fixture, 0, 4, OWNER "touched");
+    fixture_execute(fixture,
+                    "UPDATE %s SET updated_at = updated_at WHERE event_id IN "
+                    "(SELECT event_id FROM %s WHERE status = 'DELIVERING' LIMIT 2)",
+                    fixture->contract->table, fixture->contract->table);
+    result = fixture_settle(fixture, 0, claim, 0, 4, OUTBOX_SETTLE_DELIVERED);
+    assert_int_equal(result.settled, 4);
+    assert_int_equal(fixture_count(fixture, "status = 'DELIVERED'"), 8);
+    fixture_check_invariants(fixture);
+}
+
+static void of_a_claim_in_which_one_was_taken_over_the_rest_is_settled(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 3);
+    struct outbox_claim *claim = fixture_claim_as(fixture, 0, 3, OWNER "first");
+    fixture_execute(fixture, "UPDATE %s SET locked_by = '%s' WHERE event_id = '%.*s'",
+                    fixture->contract->table, OWNER "thief", (int)outbox_claim_at(claim, 1)->id.len,
+                    outbox_claim_at(claim, 1)->id.data);
+    struct outbox_settle_result result =
+        fixture_settle(fixture, 0, claim, 0, 3, OUTBOX_SETTLE_DELIVERED);
+    assert_int_equal(result.settled, 2);
+    assert_int_equal(result.stale, 1);
+    assert_int_equal(fixture_count(fixture, "status = 'DELIVERING'"), 1);
+}
+
 static void a_claim_outlives_its_session_until_its_lease_expires(void **state)
 {
     struct fixture *fixture = *state;
@@ -183,6 +223,8 @@ const struct CMUnitTest contract_lease_tests[] = {
     CONTRACT_TEST(reaping_stops_at_max_events, fixture_setup_lease),
     CONTRACT_TEST(renewing_keeps_a_lease_from_being_reaped, fixture_setup_lease),
     CONTRACT_TEST(renewing_reports_what_is_held_no_longer, fixture_setup_lease),
+    CONTRACT_TEST(what_moved_while_it_was_leased_is_settled_all_the_same, fixture_setup_lease),
+    CONTRACT_TEST(of_a_claim_in_which_one_was_taken_over_the_rest_is_settled, fixture_setup_lease),
     CONTRACT_TEST(a_claim_outlives_its_session_until_its_lease_expires, fixture_setup_lease),
 };
 const size_t contract_lease_test_count =
