@@ -206,9 +206,29 @@ static enum outbox_status hold_or_end(struct outbox_session *session, struct cla
     return exchange_run(session, "end an empty claim on", error);
 }
 
-enum outbox_status claim_read(struct outbox_session *session, const struct claim_plan *plan,
+/* What the look found. The claim beside it began at the watermark all the same: the next one takes
+ * the found event. */
+static void claim_looked(struct outbox_session *session, struct claim_plan *plan)
+{
+    struct watermark *watermark = &session->store->pending;
+    const PGresult *look = exchange_result(session, plan->look_place);
+    int64_t cost = 1000 * get_int64(PQgetvalue(look, 0, 2));
+    plan->found_late = !PQgetisnull(look, 0, 0);
+    if (plan->found_late) {
+        struct position found = {get_int64(PQgetvalue(look, 0, 0)),
+                                 get_int64(PQgetvalue(look, 0, 1))};
+        watermark_lower(watermark, found);
+        cost *= 2; /* the claim that follows walks the same way */
+    }
+    plan->looks = false;
+    watermark_looked(watermark, now(session), cost);
+}
+
+enum outbox_status claim_read(struct outbox_session *session, struct claim_plan *plan,
                               struct outbox_claim **public, struct outbox_error *error)
 {
+    if (plan->looks)
+        claim_looked(session, plan);
     struct claim *claim = claim_new(session);
     int rows = PQntuples(exchange_result(session, plan->place));
     size_t count = rows > 0 ? (size_t)rows : 0;
@@ -267,6 +287,14 @@ static int64_t clamp(uint64_t number)
     return number > INT64_MAX ? INT64_MAX : (int64_t)number;
 }
 
+static void queue_look(struct outbox_session *session, struct claim_plan *plan)
+{
+    char at[8], tie[8];
+    struct parameter parameters[] = {int64_parameter(at, plan->low.at),
+                                     int64_parameter(tie, plan->low.tie)};
+    plan->look_place = exchange_statement(session, STATEMENT_LOOK, parameters, 2);
+}
+
 void claim_queue(struct outbox_session *session, struct claim_plan *plan, struct position at_most)
 {
     const struct outbox_claim_request *request = plan->request;
@@ -276,6 +304,10 @@ void claim_queue(struct outbox_session *session, struct claim_plan *plan, struct
         from = POSITION_FIRST;
     else if (position_compare(at_most, from) < 0)
         from = at_most;
+    plan->looks = !(request->flags & OUTBOX_CLAIM_FROM_START) &&
+                  watermark_look(&session->store->pending, now(session));
+    if (plan->looks)
+        queue_look(session, plan);
     char limit[8], at[8], tie[8], max_payload[8];
     struct parameter parameters[] = {int64_parameter(limit, clamp(request->max_events)),
                                      int64_parameter(at, from.at),
@@ -286,50 +318,16 @@ void claim_queue(struct outbox_session *session, struct claim_plan *plan, struct
         exchange_statement(session, STATEMENT_CLAIM, parameters, is_lease(session) ? 5 : 4);
 }
 
-bool claim_look_due(const struct outbox_session *session,
-                    const struct outbox_claim_request *request)
+void claim_failed(struct outbox_session *session, struct claim_plan *plan)
 {
-    return !(request->flags & OUTBOX_CLAIM_FROM_START) &&
-           watermark_look_due(&session->store->pending, now(session));
+    if (plan->looks)
+        watermark_looked(&session->store->pending, now(session), 0);
+    plan->looks = false;
 }
 
-enum outbox_status claim_look(struct outbox_session *session, struct outbox_error *error)
-{
-    struct watermark *watermark = &session->store->pending;
-    if (!watermark_look(watermark, now(session)))
-        return OUTBOX_OK; /* another session is at it */
-    int64_t started = now(session);
-    uint64_t ticket;
-    struct position low = watermark_read(watermark, &ticket);
-    char at[8], tie[8];
-    struct parameter parameters[] = {int64_parameter(at, low.at), int64_parameter(tie, low.tie)};
-    exchange_start(session);
-    /* The row lock is a write; there is nothing in it worth waiting for the disk. */
-    exchange_statement(session, STATEMENT_ASYNC_COMMIT, NULL, 0);
-    size_t place = exchange_statement(session, STATEMENT_LOOK, parameters, 2);
-    enum outbox_status status = exchange_run(session, "look for late events in", error);
-    int64_t cost = now(session) - started;
-    if (status == OUTBOX_OK && PQntuples(exchange_result(session, place)) > 0) {
-        const PGresult *result = exchange_result(session, place);
-        struct position found = {get_int64(PQgetvalue(result, 0, 0)),
-                                 get_int64(PQgetvalue(result, 0, 1))};
-        watermark_lower(watermark, found);
-        cost *= 2; /* the claim that follows walks the same way */
-    }
-    watermark_looked(watermark, now(session), cost);
-    return status;
-}
-
-static enum outbox_status take_once(struct outbox_session *session,
-                                    const struct outbox_claim_request *request,
+static enum outbox_status take_once(struct outbox_session *session, struct claim_plan *plan,
                                     struct outbox_claim **claim, struct outbox_error *error)
 {
-    enum outbox_status status = OUTBOX_OK;
-    if (claim_look_due(session, request))
-        status = claim_look(session, error);
-    if (status != OUTBOX_OK)
-        return status;
-    struct claim_plan plan = {.request = request};
     exchange_start(session);
     /* A lease lost in a crash of the server leaves the event PENDING, which is safe: no need to
      * wait for the disk. */
@@ -337,9 +335,12 @@ static enum outbox_status take_once(struct outbox_session *session,
         exchange_statement(session, STATEMENT_ASYNC_COMMIT, NULL, 0);
     else
         exchange_text(session, "BEGIN");
-    claim_queue(session, &plan, POSITION_LAST);
-    status = exchange_run(session, "claim events from", error);
-    return status == OUTBOX_OK ? claim_read(session, &plan, claim, error) : status;
+    claim_queue(session, plan, POSITION_LAST);
+    enum outbox_status status = exchange_run(session, "claim events from", error);
+    if (status == OUTBOX_OK)
+        return claim_read(session, plan, claim, error);
+    claim_failed(session, plan);
+    return status;
 }
 
 enum outbox_status claim_take(struct outbox_session *session,
@@ -353,9 +354,15 @@ enum outbox_status claim_take(struct outbox_session *session,
         status = table_ensure(session, error);
     if (status != OUTBOX_OK)
         return status;
+    struct claim_plan plan = {.request = request};
     unsigned tries = 0;
     do
-        status = take_once(session, request, claim, error);
+        status = take_once(session, &plan, claim, error);
     while (status != OUTBOX_OK && exchange_again(session, tries++));
-    return status;
+    if (status != OUTBOX_OK || !plan.found_late || (*claim)->count > 0)
+        return status;
+    /* Nothing but what came late: it need not wait for another claim. */
+    claim_return(session, *claim);
+    struct claim_plan late = {.request = request};
+    return take_once(session, &late, claim, error);
 }

@@ -270,18 +270,20 @@ struct claim_plan {
     uint64_t ticket; /* of the watermark */
     struct position low;
     size_t place;
+    bool looks; /* below the watermark, too: its answer is awaited at look_place */
+    size_t look_place;
+    bool found_late;
 };
 enum outbox_status claim_check(const struct outbox_session *session,
                                const struct outbox_claim_request *request,
                                struct outbox_error *error) OUTBOX_MUST_USE;
-bool claim_look_due(const struct outbox_session *session,
-                    const struct outbox_claim_request *request);
-enum outbox_status claim_look(struct outbox_session *session,
-                              struct outbox_error *error) OUTBOX_MUST_USE;
 
 /* Begins the scan no later than at `at_most`. */
 void claim_queue(struct outbox_session *session, struct claim_plan *plan, struct position at_most);
-enum outbox_status claim_read(struct outbox_session *session, const struct claim_plan *plan,
+
+/* The exchange that it was queued in failed. */
+void claim_failed(struct outbox_session *session, struct claim_plan *plan);
+enum outbox_status claim_read(struct outbox_session *session, struct claim_plan *plan,
                               struct outbox_claim **claim,
                               struct outbox_error *error) OUTBOX_MUST_USE;
 

@@ -379,15 +379,12 @@ static enum outbox_status lease_together(struct outbox_session *session, struct 
     enum outbox_status status;
     unsigned tries = 0;
     do {
-        if (claim_look_due(session, plan->request)) {
-            status = claim_look(session, error);
-            if (status != OUTBOX_OK)
-                continue;
-        }
         exchange_start(session);
         queue(session, work);
         claim_queue(session, plan, work->released);
         status = exchange_run(session, "settle and claim events of", error);
+        if (status != OUTBOX_OK)
+            claim_failed(session, plan);
     } while (status != OUTBOX_OK && exchange_again(session, tries++));
     if (status != OUTBOX_OK)
         return status;
@@ -413,6 +410,8 @@ static enum outbox_status hold_together(struct outbox_session *session, struct w
     bool committed =
         session->exchange.count > work->commit_place &&
         PQresultStatus(exchange_result(session, work->commit_place)) == PGRES_COMMAND_OK;
+    if (status != OUTBOX_OK)
+        claim_failed(session, plan);
     if (status != OUTBOX_OK && (!committed || status == OUTBOX_UNAVAILABLE))
         return status;
     read_result(session, work, result);
@@ -441,8 +440,7 @@ enum outbox_status settle_and_take(struct outbox_session *session,
     struct claim_plan plan = {.request = request};
     if (is_lease(session))
         return lease_together(session, &work, result, &plan, claim, error);
-    /* A look from within the open transaction would find the rows that it holds itself. */
-    if (lost_hold(session, &work) || claim_look_due(session, request))
+    if (lost_hold(session, &work))
         return one_after_the_other(session, settle, result, request, claim, error);
     status = hold_together(session, &work, result, &plan, claim, error);
     if (status == OUTBOX_OK || session->lost || !session->exchange.retriable)

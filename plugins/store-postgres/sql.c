@@ -139,19 +139,21 @@ static void add_claim(struct builder *sql)
     add_scan(sql);
 }
 
-/* $1 and $2 the watermark. It locks what it finds, to tell a waiting event from one in other hands.
- */
+/* $1 and $2 the watermark. One row: the oldest event below it or NULLs, and the microseconds that
+ * it took. It locks what it finds, to tell a waiting event from one in other hands. */
 static void add_look(struct builder *sql)
 {
-    ADD(sql, "SELECT ");
-    add_position(sql);
+    ADD(sql, "WITH found AS MATERIALIZED (SELECT %s AS at, %s AS tie",
+        sql->column[ROLE_AVAILABLE_AT], sql->column[sql->table->tie]);
     ADD(sql, " FROM %s WHERE ", sql->name);
     add_due(sql);
     ADD(sql, " AND (");
     add_position(sql);
     ADD(sql, ") < ($1::timestamptz, $2::%s) ORDER BY ", tie_type(sql));
     add_position(sql);
-    ADD(sql, " LIMIT 1 FOR UPDATE SKIP LOCKED");
+    ADD(sql, " LIMIT 1 FOR UPDATE SKIP LOCKED) SELECT found.at, found.tie,"
+             " (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000000)::bigint"
+             " FROM (VALUES (1)) AS one(row) LEFT JOIN found ON true");
 }
 
 /* ---- Settling ----------------------------------------------------------------------------- */

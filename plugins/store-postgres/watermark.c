@@ -60,14 +60,6 @@ static bool is_due(const struct watermark *watermark, int64_t now)
            position_compare(watermark->low, POSITION_FIRST) > 0;
 }
 
-bool watermark_look_due(struct watermark *watermark, int64_t now)
-{
-    (void)pthread_mutex_lock(&watermark->mutex);
-    bool due = is_due(watermark, now);
-    (void)pthread_mutex_unlock(&watermark->mutex);
-    return due;
-}
-
 bool watermark_look(struct watermark *watermark, int64_t now)
 {
     (void)pthread_mutex_lock(&watermark->mutex);

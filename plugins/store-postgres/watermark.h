@@ -42,9 +42,6 @@ void watermark_raise(struct watermark *watermark, struct position to, uint64_t t
 /* There is, or will be, a living row at `to`. */
 void watermark_lower(struct watermark *watermark, struct position to);
 
-/* Whether a look below is due. */
-bool watermark_look_due(struct watermark *watermark, int64_t now);
-
 /* True for one caller when a look below is due; it ends with watermark_looked(), with what the look
  * cost in nanoseconds. */
 bool watermark_look(struct watermark *watermark, int64_t now);

@@ -103,7 +103,7 @@ class Relay:
 
     def stop(self):
         """Ends the relay as an operator does: it must drain, within its timeout, and succeed."""
-        self.assert_running()
+        self.wait_started()
         began = time.monotonic()
         self.process.terminate()
         status = self.wait(SHUTDOWN_TIMEOUT + settings.PATIENCE)
@@ -121,6 +121,14 @@ class Relay:
     def reload(self):
         self.write_config()
         self.process.send_signal(signal.SIGHUP)
+
+    def wait_started(self):
+        """Until the process has said so; before that it is not the relay yet that gets a signal."""
+        wait_until(
+            lambda: any(line.get("pid") == self.process.pid for line in self.log()),
+            lambda: f"{self.name} starts:\n{self.log_tail()}",
+            meanwhile=self.assert_running,
+        )
 
     def assert_running(self):
         status = self.process.poll()
