@@ -13,6 +13,9 @@ from harness.relay import assert_clean
 
 SKIPPED = 77  # how a test program says that it cannot run here
 
+# Programs that need a database of their own, and how they are told its address.
+DATABASES = {"store-postgres": "OUTBOX_TEST_POSTGRES_URL"}
+
 
 def programs():
     """What the build knows as its tests; nothing can be forgotten this way."""
@@ -31,9 +34,11 @@ PROGRAMS = programs()
 @pytest.mark.parametrize(
     "program", PROGRAMS, ids=[program["name"].replace(" ", "_") for program in PROGRAMS]
 )
-def test_program(program, folder):
+def test_program(program, folder, request):
     environment = dict(os.environ, **settings.SANITIZER_ENVIRONMENT)
     environment.update(program["env"])
+    if program["name"] in DATABASES:
+        environment[DATABASES[program["name"]]] = request.getfixturevalue("database").url
     output = folder / "output"
     with open(output, "wb") as file:
         process = processes.spawn(
