@@ -123,7 +123,9 @@ static void count_verdicts(struct pipeline *pipeline, const struct verdict_count
 {
     struct pipeline_totals *totals = &pipeline->totals;
 
-    atomic_fetch_add(&totals->delivered, counts->delivered);
+    /* Which events were stale is not known; nearly always they were to be DELIVERED. */
+    atomic_fetch_add(&totals->delivered,
+                     counts->delivered > result->stale ? counts->delivered - result->stale : 0);
     atomic_fetch_add(&totals->retried, counts->retried);
     atomic_fetch_add(&totals->unknown, counts->unknown);
     atomic_fetch_add(&totals->dead, counts->dead);
@@ -373,6 +375,8 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
         pipeline_log(worker->pipeline, OUTBOX_LOG_INFO, "the store is back");
     worker->failures = 0;
     backoff_reset(&worker->reconnect);
-    if (claim)
-        claim_done(worker, claimed, token, asked_at);
+    if (!claim)
+        return;
+    atomic_store(&worker->pipeline->claimed_at, clock_now());
+    claim_done(worker, claimed, token, asked_at);
 }

@@ -22,7 +22,8 @@
 
 void keeper_init(struct keeper *keeper, struct pipeline *pipeline)
 {
-    *keeper = (struct keeper){.pipeline = pipeline};
+    *keeper =
+        (struct keeper){.pipeline = pipeline, .longest_lease = pipeline_tunables(pipeline).lease};
     backoff_init(&keeper->reconnect, RECONNECT_MIN, RECONNECT_MAX);
 }
 
@@ -158,9 +159,15 @@ static void renew_due(struct keeper *keeper)
     lease_lose(&pipeline->leases, NULL, clock_now(), lease_lost, pipeline);
 }
 
-static int64_t reap_period(const struct tunables *tunables)
+/* Leases of an earlier configuration, or of other relays, stay behind also where this one holds. */
+static bool reaps(const struct keeper *keeper)
 {
-    int64_t period = tunables->lease / 4;
+    return keeper->pipeline->store_ops->reap != NULL;
+}
+
+static int64_t reap_period(const struct keeper *keeper, const struct tunables *tunables)
+{
+    int64_t period = leases(keeper) ? tunables->lease / 4 : REAP_MAX;
     return period < REAP_MIN ? REAP_MIN : period > REAP_MAX ? REAP_MAX : period;
 }
 
@@ -170,9 +177,11 @@ static void reap(struct keeper *keeper)
     struct tunables tunables = pipeline_tunables(pipeline);
     struct outbox_error error = OUTBOX_ERROR_INIT;
     struct outbox_reap_result result = {.size = sizeof(result)};
+    if (keeper->longest_lease < tunables.lease)
+        keeper->longest_lease = tunables.lease;
     struct outbox_reap_request request = {
         .size = sizeof(request),
-        .lease = tunables.lease / MICROSECOND,
+        .lease = keeper->longest_lease / MICROSECOND,
         .foreign_lease = tunables.foreign_lease / MICROSECOND,
         .owner_prefix = outbox_slice_of(TOKEN_PREFIX),
         .max_attempts = tunables.max_attempts,
@@ -189,7 +198,7 @@ static void reap(struct keeper *keeper)
     }
     backoff_reset(&keeper->reconnect);
     uint64_t ended = result.returned + result.dead;
-    keeper->reap_at = clock_now() + (ended == REAP_BATCH ? 0 : reap_period(&tunables));
+    keeper->reap_at = clock_now() + (ended == REAP_BATCH ? 0 : reap_period(keeper, &tunables));
     if (ended == 0)
         return;
     atomic_fetch_add(&pipeline->totals.expired, ended);
@@ -241,10 +250,8 @@ void keeper_round(struct keeper *keeper)
         return;
     if (!keeper->examined && connected(keeper))
         examine(keeper);
-    if (leases(keeper) && clock_now() >= keeper->reap_at && connected(keeper))
+    if (reaps(keeper) && clock_now() >= keeper->reap_at && connected(keeper))
         reap(keeper);
-    if (!leases(keeper) && keeper->examined)
-        keeper_clear(keeper); /* nothing more to do for it */
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -260,7 +267,7 @@ int64_t keeper_deadline(const struct keeper *keeper)
     if (pipeline_phase(pipeline) != PHASE_RUN)
         return deadline;
     deadline = earlier(deadline, gate_next_probe(&pipeline->gate));
-    int64_t wanted = !keeper->examined ? 0 : leases(keeper) ? keeper->reap_at : NEVER;
+    int64_t wanted = !keeper->examined ? 0 : reaps(keeper) ? keeper->reap_at : NEVER;
     if (!keeper->session && wanted < keeper->reconnect_at)
         wanted = keeper->reconnect_at;
     return earlier(deadline, wanted);

@@ -15,7 +15,8 @@ struct keeper {
     struct outbox_session *session;
     struct backoff reconnect;
     int64_t reconnect_at, reap_at;
-    bool examined; /* the schema, once at start */
+    int64_t longest_lease; /* that this process ever claimed under */
+    bool examined;         /* the schema, once at start */
 };
 
 void keeper_init(struct keeper *keeper, struct pipeline *pipeline);

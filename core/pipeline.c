@@ -17,6 +17,8 @@
 #define OPEN_MAX (5 * SECOND)
 /* Of the time that a shutdown has, the broker gets this share, the store the rest. */
 #define BROKER_SHARE 0.8
+/* However short the time is, what was claimed is given back if the store answers. */
+#define RELEASE_MIN (500 * MILLISECOND)
 
 void pipeline_log_failure(const struct pipeline *pipeline, const char *driver, const char *doing,
                           enum outbox_status status, const struct outbox_error *error)
@@ -43,21 +45,33 @@ void pipeline_retune(struct pipeline *pipeline, const struct tunables *tunables)
     bell_ring(&pipeline->bell);
 }
 
+static void kick_workers(struct pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->workers_lock);
+    for (uint64_t i = 0; i < pipeline->worker_count; i++)
+        worker_kick(&pipeline->workers[i]);
+    pthread_mutex_unlock(&pipeline->workers_lock);
+}
+
 void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
 {
     int64_t now = clock_now();
-    int expected = PHASE_RUN;
+    int64_t release_at = now + (int64_t)((double)(deadline - now) * BROKER_SHARE);
 
-    atomic_store(&pipeline->release_at, now + (int64_t)((double)(deadline - now) * BROKER_SHARE));
-    atomic_store(&pipeline->abandon_at, deadline);
-    atomic_compare_exchange_strong(&pipeline->phase, &expected, PHASE_DRAIN);
+    atomic_store(&pipeline->release_at, release_at);
+    atomic_store(&pipeline->abandon_at,
+                 deadline < release_at + RELEASE_MIN ? release_at + RELEASE_MIN : deadline);
+    atomic_store_explicit(&pipeline->stopping, true, memory_order_release);
+    kick_workers(pipeline);
     bell_ring(&pipeline->bell);
 }
 
 void pipeline_fail(struct pipeline *pipeline)
 {
     atomic_store(&pipeline->failed, true);
-    pipeline_stop(pipeline, clock_now() + pipeline->config->shutdown_timeout);
+    if (pipeline_phase(pipeline) == PHASE_RUN) /* a stop under way keeps its deadline */
+        pipeline_stop(pipeline, clock_now() + pipeline->config->shutdown_timeout);
+    bell_ring(pipeline->relay_bell);
 }
 
 void pipeline_interrupt(struct pipeline *pipeline)
@@ -66,6 +80,10 @@ void pipeline_interrupt(struct pipeline *pipeline)
     if (pipeline->keeper_session && pipeline->store_ops->interrupt)
         pipeline->store_ops->interrupt(pipeline->keeper_session);
     pthread_mutex_unlock(&pipeline->keeper_lock);
+    pthread_mutex_lock(&pipeline->workers_lock);
+    for (uint64_t i = 0; i < pipeline->worker_count; i++)
+        worker_interrupt(&pipeline->workers[i]);
+    pthread_mutex_unlock(&pipeline->workers_lock);
 }
 
 /* ---- Drivers ------------------------------------------------------------------------------ */
@@ -125,16 +143,23 @@ static bool open_until_stopped(struct pipeline *pipeline)
 
 /* ---- Workers ------------------------------------------------------------------------------ */
 
+static bool make_workers(struct pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->workers_lock);
+    pipeline->workers = calloc(pipeline->settings->workers, sizeof(*pipeline->workers));
+    bool made = pipeline->workers != NULL;
+    while (made && pipeline->worker_count < pipeline->settings->workers) {
+        made = worker_init(&pipeline->workers[pipeline->worker_count], pipeline);
+        pipeline->worker_count += made;
+    }
+    pthread_mutex_unlock(&pipeline->workers_lock);
+    return made;
+}
+
 static bool start_workers(struct pipeline *pipeline)
 {
-    pipeline->workers = calloc(pipeline->settings->workers, sizeof(*pipeline->workers));
-    if (!pipeline->workers)
+    if (!make_workers(pipeline))
         return false;
-    while (pipeline->worker_count < pipeline->settings->workers) {
-        if (!worker_init(&pipeline->workers[pipeline->worker_count], pipeline))
-            return false;
-        pipeline->worker_count++;
-    }
     for (uint64_t i = 0; i < pipeline->worker_count; i++) {
         atomic_fetch_add(&pipeline->live_workers, 1);
         if (!worker_start(&pipeline->workers[i])) {
@@ -146,12 +171,6 @@ static bool start_workers(struct pipeline *pipeline)
     return true;
 }
 
-static void kick_workers(struct pipeline *pipeline)
-{
-    for (uint64_t i = 0; i < pipeline->worker_count; i++)
-        worker_kick(&pipeline->workers[i]);
-}
-
 static void close_all(struct pipeline *pipeline)
 {
     for (uint64_t i = 0; i < pipeline->worker_count; i++)
@@ -160,54 +179,35 @@ static void close_all(struct pipeline *pipeline)
     /* First the publisher: until it is closed its threads may still look at claimed events. */
     if (pipeline->publisher)
         pipeline->publisher_ops->close(pipeline->publisher);
+    pthread_mutex_lock(&pipeline->workers_lock);
     for (uint64_t i = 0; i < pipeline->worker_count; i++)
         worker_clear(&pipeline->workers[i]);
     free(pipeline->workers);
+    pipeline->workers = NULL;
+    pipeline->worker_count = 0;
+    pthread_mutex_unlock(&pipeline->workers_lock);
     if (pipeline->store)
         pipeline->store_ops->close(pipeline->store);
 }
 
 /* ---- The supervisor ----------------------------------------------------------------------- */
 
-static void move_to(struct pipeline *pipeline, enum pipeline_phase phase)
+/* Once, when a shutdown begins: messages that wait to be sent need not wait any longer. */
+static void hurry(struct pipeline *pipeline, bool *hurried)
 {
-    atomic_store_explicit(&pipeline->phase, phase, memory_order_release);
-    kick_workers(pipeline);
-}
+    struct outbox_error error = OUTBOX_ERROR_INIT;
 
-/* Returns when the next step of a shutdown is due. */
-static int64_t shut_down_further(struct pipeline *pipeline, bool *announced)
-{
-    int64_t now = clock_now();
-    enum pipeline_phase phase = pipeline_phase(pipeline);
-
-    if (phase == PHASE_RUN)
-        return NEVER;
-    if (!*announced) {
-        struct outbox_error error = OUTBOX_ERROR_INIT;
-        *announced = true;
-        kick_workers(pipeline);
-        if (pipeline->publisher_ops->flush) /* a deadline that has passed: hurry, do not wait */
-            (void)pipeline->publisher_ops->flush(pipeline->publisher, now, &error);
-    }
-    if (phase == PHASE_DRAIN) {
-        if (now < atomic_load(&pipeline->release_at))
-            return atomic_load(&pipeline->release_at);
-        move_to(pipeline, PHASE_RELEASE);
-    }
-    if (now < atomic_load(&pipeline->abandon_at))
-        return atomic_load(&pipeline->abandon_at);
-    if (phase != PHASE_ABANDON)
-        move_to(pipeline, PHASE_ABANDON);
-    for (uint64_t i = 0; i < pipeline->worker_count; i++)
-        worker_interrupt(&pipeline->workers[i]);
-    return now + 100 * MILLISECOND; /* an interrupt may come between two calls */
+    if (*hurried || pipeline_phase(pipeline) == PHASE_RUN)
+        return;
+    *hurried = true;
+    if (pipeline->publisher_ops->flush) /* its time is over at once: what is left is no failure */
+        (void)pipeline->publisher_ops->flush(pipeline->publisher, clock_now(), &error);
 }
 
 static void supervise(struct pipeline *pipeline)
 {
     struct keeper keeper;
-    bool announced = false;
+    bool hurried = false;
 
     keeper_init(&keeper, pipeline);
     if (!start_workers(pipeline)) {
@@ -215,11 +215,10 @@ static void supervise(struct pipeline *pipeline)
         pipeline_fail(pipeline);
     }
     while (atomic_load(&pipeline->live_workers) > 0) {
-        int64_t deadline = shut_down_further(pipeline, &announced);
+        hurry(pipeline, &hurried);
         keeper_round(&keeper);
-        int64_t due = keeper_deadline(&keeper);
         if (atomic_load(&pipeline->live_workers) > 0)
-            (void)bell_wait(&pipeline->bell, -1, due < deadline ? due : deadline);
+            (void)bell_wait(&pipeline->bell, -1, keeper_deadline(&keeper));
     }
     keeper_clear(&keeper);
 }
@@ -270,6 +269,7 @@ bool pipeline_start(struct pipeline *pipeline, const struct config *config,
     pthread_mutex_init(&pipeline->tunables_lock, NULL);
     pthread_mutex_init(&pipeline->poller_lock, NULL);
     pthread_mutex_init(&pipeline->keeper_lock, NULL);
+    pthread_mutex_init(&pipeline->workers_lock, NULL);
     if (!bell_init(&pipeline->bell))
         return false;
     return pthread_create(&pipeline->thread, NULL, pipeline_main, pipeline) == 0;
@@ -280,6 +280,7 @@ void pipeline_join(struct pipeline *pipeline)
     if (pipeline->thread)
         pthread_join(pipeline->thread, NULL);
     bell_clear(&pipeline->bell);
+    pthread_mutex_destroy(&pipeline->workers_lock);
     pthread_mutex_destroy(&pipeline->keeper_lock);
     pthread_mutex_destroy(&pipeline->poller_lock);
     pthread_mutex_destroy(&pipeline->tunables_lock);

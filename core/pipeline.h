@@ -10,6 +10,7 @@
 #define CORE_PIPELINE_H
 
 #include "bell.h"
+#include "clock.h"
 #include "config.h"
 #include "gate.h"
 #include "host.h"
@@ -55,18 +56,20 @@ struct pipeline {
     pthread_t thread;        /* the supervisor */
     struct bell bell;        /* the supervisor's */
     struct bell *relay_bell; /* rung when the pipeline has ended */
-    _Atomic int phase;       /* enum pipeline_phase */
+    _Atomic bool stopping;   /* then the phase follows from the time */
     _Atomic int64_t release_at, abandon_at;
     _Atomic bool failed, ended;
 
     pthread_mutex_t keeper_lock; /* guards the pointer, for interrupts */
     struct outbox_session *keeper_session;
 
+    pthread_mutex_t workers_lock; /* held where the array is made, freed, or used from outside */
     struct worker *workers;
     uint64_t worker_count;
     _Atomic uint64_t live_workers;
     pthread_mutex_t poller_lock;
-    struct worker *poller; /* under poller_lock: the one idle worker that polls for all */
+    struct worker *poller;      /* under poller_lock: the one idle worker that polls for all */
+    _Atomic int64_t claimed_at; /* the last claim by any worker, monotonic */
 };
 
 /* Starts the supervisor, which does the rest. Fails only if the process is out of resources. */
@@ -74,10 +77,10 @@ bool pipeline_start(struct pipeline *pipeline, const struct config *config,
                     const struct pipeline_config *settings, bool once, struct bell *relay_bell)
     __attribute__((warn_unused_result));
 
-/* Begins to drain; all must be over at `deadline`. */
+/* Begins to drain; all should be over at `deadline`. Again: with a new deadline. Any thread. */
 void pipeline_stop(struct pipeline *pipeline, int64_t deadline);
 
-/* Ends the store call that the supervisor may be in; any thread. */
+/* Ends the store calls that the pipeline's threads may be in; any thread. */
 void pipeline_interrupt(struct pipeline *pipeline);
 
 /* Waits for the end and releases everything. */
@@ -91,7 +94,25 @@ void pipeline_fail(struct pipeline *pipeline);
 
 static inline enum pipeline_phase pipeline_phase(const struct pipeline *pipeline)
 {
-    return (enum pipeline_phase)atomic_load_explicit(&pipeline->phase, memory_order_acquire);
+    if (!atomic_load_explicit(&pipeline->stopping, memory_order_acquire))
+        return PHASE_RUN;
+    int64_t now = clock_now();
+    if (now >= atomic_load(&pipeline->abandon_at))
+        return PHASE_ABANDON;
+    return now >= atomic_load(&pipeline->release_at) ? PHASE_RELEASE : PHASE_DRAIN;
+}
+
+/* When the phase will change by itself. */
+static inline int64_t pipeline_phase_ends(const struct pipeline *pipeline)
+{
+    switch (pipeline_phase(pipeline)) {
+    case PHASE_DRAIN:
+        return atomic_load(&pipeline->release_at);
+    case PHASE_RELEASE:
+        return atomic_load(&pipeline->abandon_at);
+    default:
+        return NEVER;
+    }
 }
 
 /* Logs a driver's failure: what was being done, and the driver's own words. */

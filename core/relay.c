@@ -21,8 +21,7 @@ struct relay {
     struct bell bell;
     int signals;
     bool stopping;
-    int64_t stop_by;   /* once stopping */
-    int64_t next_push; /* when to interrupt what still runs */
+    int64_t pushed_at;
 };
 
 /* Drivers keep their calls short; one that does not is interrupted, and in the end left behind. */
@@ -42,30 +41,54 @@ static int open_signals(void)
 
 static void relay_stop(struct relay *relay)
 {
-    int64_t now = clock_now();
-
     /* A second wish to stop is for stopping at once. */
-    relay->stop_by = relay->stopping ? now : now + relay->config->shutdown_timeout;
-    relay->next_push = relay->stop_by;
+    int64_t time = relay->stopping ? 0 : relay->config->shutdown_timeout;
+
     relay->stopping = true;
     for (size_t i = 0; i < relay->count; i++)
-        pipeline_stop(&relay->pipelines[i], relay->stop_by);
+        pipeline_stop(&relay->pipelines[i], clock_now() + time);
+}
+
+/* When a pipeline that stops is overdue; NEVER if it does not stop or has ended. */
+static int64_t overdue_at(const struct pipeline *pipeline)
+{
+    if (atomic_load(&pipeline->ended) || pipeline_phase(pipeline) == PHASE_RUN)
+        return NEVER;
+    return atomic_load(&pipeline->abandon_at);
+}
+
+/* When to look next for overdue pipelines. */
+static int64_t relay_deadline(const struct relay *relay)
+{
+    int64_t deadline = NEVER;
+
+    for (size_t i = 0; i < relay->count; i++)
+        if (overdue_at(&relay->pipelines[i]) < deadline)
+            deadline = overdue_at(&relay->pipelines[i]);
+    if (deadline != NEVER && deadline < relay->pushed_at + PUSH_EVERY)
+        deadline = relay->pushed_at + PUSH_EVERY;
+    return deadline;
 }
 
 static void relay_push(struct relay *relay)
 {
     int64_t now = clock_now();
 
-    if (!relay->stopping || now < relay->next_push)
+    if (now < relay_deadline(relay))
         return;
-    if (now >= relay->stop_by + LEAVE_AFTER) {
-        log_line(OUTBOX_LOG_ERROR,
-                 "a driver does not return: leaving; what is not settled comes again");
-        _exit(1);
-    }
-    for (size_t i = 0; i < relay->count; i++)
+    relay->pushed_at = now;
+    for (size_t i = 0; i < relay->count; i++) {
+        int64_t overdue = overdue_at(&relay->pipelines[i]);
+        if (now < overdue)
+            continue;
+        if (now - overdue >= LEAVE_AFTER) {
+            log_line(OUTBOX_LOG_ERROR,
+                     "a driver does not return: leaving; what is not settled comes again",
+                     FIELD("pipeline", relay->pipelines[i].settings->name));
+            _exit(1);
+        }
         pipeline_interrupt(&relay->pipelines[i]);
-    relay->next_push = now + PUSH_EVERY;
+    }
 }
 
 static void relay_retune(struct relay *relay, const struct config *fresh)
@@ -160,7 +183,7 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
         atomic_store(&relay.pipelines[relay.count - 1].ended, true); /* it never began */
     }
     while (!relay_ended(&relay)) {
-        if (bell_wait(&relay.bell, relay.signals, relay.stopping ? relay.next_push : NEVER))
+        if (bell_wait(&relay.bell, relay.signals, relay_deadline(&relay)))
             relay_read_signals(&relay, reload, context);
         relay_push(&relay);
     }

@@ -68,7 +68,10 @@ static void worker_connect(struct worker *worker)
     struct outbox_error error = OUTBOX_ERROR_INIT;
     struct outbox_session *session = NULL;
     int64_t deadline = clock_now() + CONNECT_TIMEOUT;
+    int64_t phase_ends = pipeline_phase_ends(pipeline);
 
+    if (phase_ends < deadline)
+        deadline = phase_ends;
     enum outbox_status status =
         pipeline->store_ops->session_open(pipeline->store, deadline, &session, &error);
     if (status != OUTBOX_OK) {
@@ -173,11 +176,11 @@ static int64_t batch_deadline(const struct worker *worker)
     int64_t deadline = NEVER;
 
     for (const struct batch *batch = worker->in_flight; batch; batch = batch->next) {
-        if (batch->given_up)
-            continue;
+        if (batch_is_decided(batch))
+            continue; /* waits for the session alone, which has its own time */
         if (batch->give_up_at < deadline)
             deadline = batch->give_up_at;
-        if (partial && batch->partial_at < deadline)
+        if (partial && worker->session && batch->partial_at < deadline)
             deadline = batch->partial_at;
     }
     return deadline;
@@ -195,13 +198,32 @@ static void wait_as_poller(struct worker *worker, int64_t deadline)
     }
 }
 
+/* Leaves the polling to another worker. That one may be stuck in publish(): then this one claims.
+ */
+static void park(struct worker *worker, bool could_poll, int64_t deadline)
+{
+    int64_t patience = 2 * worker->tunables.poll_max;
+    int64_t overdue = atomic_load(&worker->pipeline->claimed_at) + patience;
+
+    if (could_poll && clock_now() >= overdue) {
+        worker->hungry = true;
+        return;
+    }
+    atomic_store(&worker->parked, could_poll);
+    (void)bell_wait(&worker->bell, -1, could_poll && overdue < deadline ? overdue : deadline);
+    atomic_store(&worker->parked, false);
+}
+
 static void worker_wait(struct worker *worker)
 {
     struct pipeline *pipeline = worker->pipeline;
     int64_t deadline = batch_deadline(worker);
+    int64_t phase_ends = pipeline_phase_ends(pipeline);
     bool could_poll = worker->session && pipeline_phase(pipeline) == PHASE_RUN &&
                       gate_is_open(&pipeline->gate) && has_capacity(worker, NULL);
 
+    if (phase_ends < deadline)
+        deadline = phase_ends;
     if (!worker->session && worker->reconnect_at < deadline)
         deadline = worker->reconnect_at;
     if (!could_poll)
@@ -215,9 +237,7 @@ static void worker_wait(struct worker *worker)
             wait_as_poller(worker, deadline);
         return;
     }
-    atomic_store(&worker->parked, could_poll);
-    (void)bell_wait(&worker->bell, -1, deadline);
-    atomic_store(&worker->parked, false);
+    park(worker, could_poll, deadline);
 }
 
 /* ---- The thread --------------------------------------------------------------------------- */
@@ -254,7 +274,9 @@ static void worker_round(struct worker *worker)
     }
     exchange_bury_zombies(worker, false);
     struct batch *ready = pick_ready(worker, now);
-    bool claim = may_claim(worker, ready && batch_is_decided(ready) ? ready : NULL);
+    /* A settling that failed is tried alone: perhaps it was the claim beside it that failed. */
+    bool claim = !(ready && ready->settle_failures > 0) &&
+                 may_claim(worker, ready && batch_is_decided(ready) ? ready : NULL);
     if (ready || claim)
         exchange(worker, ready, claim);
     else

@@ -71,6 +71,10 @@ static bool claim_reserve(struct claim *claim, size_t count)
 void claim_return(struct outbox_session *session, struct outbox_claim *public)
 {
     struct claim *claim = (struct claim *)public;
+    if (!session) {
+        claim_free(claim);
+        return;
+    }
     if (session->held == claim)
         claim_lost(session);
     PQclear(claim->result);
@@ -306,6 +310,7 @@ void claim_queue(struct outbox_session *session, struct claim_plan *plan, struct
         from = at_most;
     plan->looks = !(request->flags & OUTBOX_CLAIM_FROM_START) &&
                   watermark_look(&session->store->pending, now(session));
+    plan->looked_at = now(session);
     if (plan->looks)
         queue_look(session, plan);
     char limit[8], at[8], tie[8], max_payload[8];
@@ -321,7 +326,7 @@ void claim_queue(struct outbox_session *session, struct claim_plan *plan, struct
 void claim_failed(struct outbox_session *session, struct claim_plan *plan)
 {
     if (plan->looks)
-        watermark_looked(&session->store->pending, now(session), 0);
+        watermark_looked(&session->store->pending, now(session), now(session) - plan->looked_at);
     plan->looks = false;
 }
 

@@ -272,6 +272,7 @@ struct claim_plan {
     size_t place;
     bool looks; /* below the watermark, too: its answer is awaited at look_place */
     size_t look_place;
+    int64_t looked_at;
     bool found_late;
 };
 enum outbox_status claim_check(const struct outbox_session *session,

@@ -250,7 +250,8 @@ static void read_result(struct outbox_session *session, const struct work *work,
     if (work->mixed > 0)
         settled += affected(session, work->mixed_place);
     result->settled = settled;
-    result->stale = work->settle->count - settled;
+    /* A partitioned table may hold an id twice: then more rows changed than were asked for. */
+    result->stale = work->settle->count > settled ? work->settle->count - settled : 0;
 }
 
 /* The transaction is committed. */
@@ -425,6 +426,20 @@ static enum outbox_status hold_together(struct outbox_session *session, struct w
     return OUTBOX_OK;
 }
 
+/* Nothing but what came late was found: it need not wait for the next claim. What is settled
+ * stands, so a failure here is left for that one to meet. */
+static void take_late(struct outbox_session *session, const struct claim_plan *plan,
+                      struct outbox_claim **claim)
+{
+    struct outbox_claim *late = NULL;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    if (!plan->found_late || (*claim)->count > 0 ||
+        claim_take(session, plan->request, &late, &error) != OUTBOX_OK)
+        return;
+    claim_return(session, *claim);
+    *claim = late;
+}
+
 enum outbox_status settle_and_take(struct outbox_session *session,
                                    const struct outbox_settle_request *settle,
                                    struct outbox_settle_result *result,
@@ -438,11 +453,17 @@ enum outbox_status settle_and_take(struct outbox_session *session,
     if (status != OUTBOX_OK)
         return status;
     struct claim_plan plan = {.request = request};
-    if (is_lease(session))
-        return lease_together(session, &work, result, &plan, claim, error);
+    if (is_lease(session)) {
+        status = lease_together(session, &work, result, &plan, claim, error);
+        if (status == OUTBOX_OK)
+            take_late(session, &plan, claim);
+        return status;
+    }
     if (lost_hold(session, &work))
         return one_after_the_other(session, settle, result, request, claim, error);
     status = hold_together(session, &work, result, &plan, claim, error);
+    if (status == OUTBOX_OK)
+        take_late(session, &plan, claim);
     if (status == OUTBOX_OK || session->lost || !session->exchange.retriable)
         return status;
     return one_after_the_other(session, settle, result, request, claim, error);

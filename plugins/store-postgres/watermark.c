@@ -9,6 +9,10 @@
 #define LOOK_SHARE 50
 #define LOOK_GAP INT64_C(10000000)
 
+/* A look that was slow for another reason, a paused machine or a cold cache, must not blind the
+ * relay for long. */
+#define LOOK_GAP_MAX INT64_C(30000000000)
+
 void watermark_init(struct watermark *watermark)
 {
     *watermark = (struct watermark){.low = POSITION_FIRST};
@@ -72,7 +76,7 @@ bool watermark_look(struct watermark *watermark, int64_t now)
 
 void watermark_looked(struct watermark *watermark, int64_t now, int64_t cost)
 {
-    int64_t gap = cost * LOOK_SHARE;
+    int64_t gap = cost < LOOK_GAP_MAX / LOOK_SHARE ? cost * LOOK_SHARE : LOOK_GAP_MAX;
     (void)pthread_mutex_lock(&watermark->mutex);
     watermark->looking = false;
     watermark->next_look = now + (gap > LOOK_GAP ? gap : LOOK_GAP);

@@ -76,22 +76,29 @@ void claim_recycle(struct outbox_session *session, struct claim *claim)
     session->spare_claims = claim;
 }
 
+static void claim_free(struct claim *claim)
+{
+    arena_clear(&claim->arena);
+    free(claim->rows);
+    free(claim->events);
+    free(claim);
+}
+
 void claims_free(struct outbox_session *session)
 {
     while (session->spare_claims) {
         struct claim *claim = session->spare_claims;
         session->spare_claims = claim->next;
-        arena_clear(&claim->arena);
-        free(claim->rows);
-        free(claim->events);
-        free(claim);
+        claim_free(claim);
     }
 }
 
 void store_claim_close(struct outbox_session *session, struct outbox_claim *claim)
 {
-    if (claim)
+    if (claim && session)
         claim_recycle(session, (struct claim *)claim);
+    else if (claim)
+        claim_free((struct claim *)claim);
 }
 
 /* ---- One row ------------------------------------------------------------------------------ */

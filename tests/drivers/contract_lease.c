@@ -213,6 +213,44 @@ static void a_claim_outlives_its_session_until_its_lease_expires(void **state)
     assert_int_equal(fixture_settle(fixture, 0, again, 0, 3, OUTBOX_SETTLE_DELIVERED).settled, 3);
 }
 
+static void a_claim_may_outlive_every_session(void **state)
+{
+    struct fixture *fixture = *state;
+    char token[] = OWNER "orphan";
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    struct outbox_claim *claim = NULL;
+    struct outbox_claim_request request = {.size = sizeof(request),
+                                           .max_events = 3,
+                                           .max_payload = 1024,
+                                           .token = outbox_slice_of(token)};
+    fixture_enqueue(fixture, 3);
+    contract_ok(fixture->ops->claim(fixture->sessions[0], &request, &claim, &error), &error);
+    assert_int_equal(claim->count, 3);
+    fixture_session_close(fixture, 0);
+    assert_true(outbox_claim_at(claim, 2)->id.len > 0);
+    fixture->ops->claim_close(NULL, claim);
+    fixture_session_reopen(fixture, 0);
+    assert_int_equal(fixture_count(fixture, "status = 'DELIVERING'"), 3);
+}
+
+static void a_claim_of_a_lost_session_is_settled_through_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    struct outbox_claim *claim = NULL;
+    struct outbox_claim_request request = {.size = sizeof(request),
+                                           .max_events = 3,
+                                           .max_payload = 1024,
+                                           .token = outbox_slice_of(OWNER "moved-on")};
+    fixture_enqueue(fixture, 3);
+    contract_ok(fixture->ops->claim(fixture->sessions[0], &request, &claim, &error), &error);
+    fixture_session_close(fixture, 0);
+    assert_int_equal(fixture_settle(fixture, 1, claim, 0, 3, OUTBOX_SETTLE_DELIVERED).settled, 3);
+    fixture->ops->claim_close(fixture->sessions[1], claim);
+    fixture_session_reopen(fixture, 0);
+    assert_int_equal(fixture_count(fixture, "status = 'DELIVERED'"), 3);
+}
+
 const struct CMUnitTest contract_lease_tests[] = {
     CONTRACT_TEST(a_fresh_lease_is_not_reaped, fixture_setup_lease),
     CONTRACT_TEST(an_expired_lease_is_charged_as_an_attempt, fixture_setup_lease),
@@ -225,6 +263,8 @@ const struct CMUnitTest contract_lease_tests[] = {
     CONTRACT_TEST(renewing_reports_what_is_held_no_longer, fixture_setup_lease),
     CONTRACT_TEST(what_moved_while_it_was_leased_is_settled_all_the_same, fixture_setup_lease),
     CONTRACT_TEST(of_a_claim_in_which_one_was_taken_over_the_rest_is_settled, fixture_setup_lease),
+    CONTRACT_TEST(a_claim_may_outlive_every_session, fixture_setup_lease),
+    CONTRACT_TEST(a_claim_of_a_lost_session_is_settled_through_another, fixture_setup_lease),
     CONTRACT_TEST(a_claim_outlives_its_session_until_its_lease_expires, fixture_setup_lease),
 };
 const size_t contract_lease_test_count =
