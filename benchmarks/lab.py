@@ -133,7 +133,7 @@ class Lab:
         return pipeline(store, {"driver": "null"}, "bench", **changes)
 
     def relay(self, *pipelines):
-        return Relay(self.folder, list(pipelines), log={"level": "warn"})
+        return Relay(self.folder, list(pipelines))
 
     # ---- commands ----
 
