@@ -179,7 +179,10 @@ static void settle_done(struct worker *worker, struct batch *batch, uint64_t cou
 /* A batch that the store refuses again and again, though it is reachable, would stop all others. */
 static void settle_failed(struct worker *worker, struct batch *batch, enum outbox_status status)
 {
-    if (status == OUTBOX_UNAVAILABLE || ++batch->settle_failures < SETTLE_TRIES)
+    if (status == OUTBOX_UNAVAILABLE)
+        return;
+    worker->settle_refused = true;
+    if (++batch->settle_failures < SETTLE_TRIES)
         return;
     pipeline_log(worker->pipeline, OUTBOX_LOG_ERROR,
                  "a batch cannot be settled: its events are left to their lease",
@@ -363,6 +366,7 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
             settle_failed(worker, settled, status);
             return;
         }
+        worker->settle_refused = false;
         settle_done(worker, settled, settle.count, &counts, &result);
     }
     if (claim && !both)
@@ -374,7 +378,10 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
     if (worker->failures > 0)
         pipeline_log(worker->pipeline, OUTBOX_LOG_INFO, "the store is back");
     worker->failures = 0;
-    backoff_reset(&worker->reconnect);
+    /* A store that gives events and refuses what became of them must not get them sent in a loop.
+     */
+    if (!worker->settle_refused)
+        backoff_reset(&worker->reconnect);
     if (!claim)
         return;
     atomic_store(&worker->pipeline->claimed_at, clock_now());

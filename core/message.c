@@ -13,7 +13,9 @@ static struct outbox_slice too_large(struct arena *arena, uint64_t size, uint64_
 
     if (!text)
         return (struct outbox_slice){NULL, 0};
-    len = snprintf(text, 128, "payload of %llu bytes is larger than the limit of %llu bytes",
+    len = snprintf(text, 128,
+                   "payload of %llu bytes is larger than %llu bytes, by publish.max_payload or the "
+                   "publisher's own limit",
                    (unsigned long long)size, (unsigned long long)max);
     return (struct outbox_slice){text, (uint64_t)len};
 }

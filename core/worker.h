@@ -21,7 +21,8 @@ struct worker {
     struct outbox_session *session;
     struct backoff reconnect;
     int64_t reconnect_at;
-    unsigned failures; /* in a row */
+    unsigned failures;   /* in a row */
+    bool settle_refused; /* the last settling failed, though the store was there */
 
     struct batch *in_flight; /* oldest first */
     uint64_t in_flight_events, in_flight_bytes;

@@ -99,7 +99,9 @@ struct outbox_publisher_ops {
      * failure means that nothing was sent and nothing was or will be completed: the relay releases
      * every event and pauses until ping() succeeds. `batch` and all it points to stay until its
      * last message is completed; the completing call for the last message is the last use of it.
-     * May block while it writes, never longer than batch->deadline. */
+     * What is wrong with one message is never a reason to refuse a batch, which would come again
+     * and again: complete that message REJECTED. May block while it writes, never longer than
+     * batch->deadline. */
     enum outbox_status (*publish)(struct outbox_publisher *publisher,
                                   const struct outbox_batch *batch, struct outbox_error *error);
 
@@ -110,7 +112,8 @@ struct outbox_publisher_ops {
 
     /* O. Gives up on what has not been sent of a batch: completes those messages RETRY. What was
      * sent is still completed as its answer comes. Returns without waiting. The batch may have
-     * completed meanwhile on another thread: the relay keeps it in memory during the call. */
+     * completed meanwhile on another thread: the relay keeps it in memory during the call. It may
+     * also come before publish() has seen the batch, and then changes nothing. */
     void (*cancel)(struct outbox_publisher *publisher, const struct outbox_batch *batch);
 
     /* R. Whether messages could be sent now: reaches the broker if there is one, by `deadline`.
