@@ -130,6 +130,12 @@ void cli_unload(struct cli_setup *setup)
     plugins_free(&setup->plugins);
 }
 
+static bool names_file(const char *mistake, const char *path)
+{
+    size_t length = strlen(path);
+    return strncmp(mistake, path, length) == 0 && mistake[length] == ':';
+}
+
 int cli_load(const struct cli *cli, struct cli_setup *setup)
 {
     struct config_source source = cli_source(cli);
@@ -148,8 +154,9 @@ int cli_load(const struct cli *cli, struct cli_setup *setup)
     }
     for (size_t i = 0; i < mistakes.count; i++)
         cli_error("%s", mistakes.lines[i]);
-    if (mistakes.count > 1)
-        cli_error("%zu mistakes in %s", mistakes.count, cli->config_path);
+    if (mistakes.count != 1 || !names_file(mistakes.lines[0], cli->config_path))
+        cli_error("%zu mistake%s in %s", mistakes.count, mistakes.count == 1 ? "" : "s",
+                  cli->config_path);
     mistakes_clear(&mistakes);
     cli_unload(setup);
     return CLI_USAGE;
@@ -286,11 +293,16 @@ static int run_command(struct cli *cli, int argc, char **argv)
 /* What was printed must have arrived: a full disk or a closed pipe is no success. */
 static int finish_output(int status)
 {
-    bool failed_before = ferror(stdout) != 0;
     errno = 0;
-    if (fclose(stdout) == 0 && !failed_before)
+    bool failed = fflush(stdout) != 0 || ferror(stdout);
+    int reason = errno;
+    /* Without anything written a stream that was closed before the start is no failure. */
+    failed = (fclose(stdout) != 0 && errno != EBADF) || failed;
+    reason = reason ? reason : errno;
+    if (!failed)
         return status;
-    cli_error("cannot write standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+    cli_error("cannot write standard output%s%s", reason ? ": " : "",
+              reason ? strerror(reason) : "");
     return status == CLI_DONE ? CLI_FAILED : status;
 }
 

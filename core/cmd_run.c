@@ -71,10 +71,10 @@ static int run(struct cli *cli)
     log_setup(setup.config->log_level, setup.config->log_format);
     log_start(setup.config, cli);
     struct reload reload = {cli, setup.plugins};
-    int failed = relay_run(setup.config, cli_has(cli, "once"), reload_config, &reload, &totals);
-    log_end(&totals, failed);
+    status = relay_run(setup.config, cli_has(cli, "once"), reload_config, &reload, &totals);
+    log_end(&totals, status);
     cli_unload(&setup);
-    return failed ? CLI_FAILED : CLI_DONE;
+    return status;
 }
 
 static const struct cli_flag flags[] = {

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "config_expand.h"
+#include "regular_file.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,10 +127,11 @@ const char *expand_text(struct checker *checker, const struct json_path *path, c
     return copy;
 }
 
-/* Reads up to `size` bytes. Returns false with errno set. */
-static bool file_read(const char *file, char *bytes, size_t size, size_t *len)
+/* Reads up to `size` bytes. Returns false with the reason. */
+static bool file_read(const char *file, char *bytes, size_t size, size_t *len, const char **reason)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    off_t file_size;
+    int fd = regular_file_open(file, &file_size, reason);
     if (fd < 0)
         return false;
     ssize_t got = 1;
@@ -142,9 +143,9 @@ static bool file_read(const char *file, char *bytes, size_t size, size_t *len)
         else if (got < 0 && errno != EINTR)
             break;
     }
-    int reason = errno;
+    if (got < 0)
+        *reason = strerror(errno);
     (void)close(fd);
-    errno = reason;
     return got >= 0;
 }
 
@@ -182,12 +183,12 @@ const char *secret_read(struct checker *checker, const struct json_path *path, c
         (void)mistake_no_memory(checker);
         return NULL;
     }
-    const char *secret = NULL;
-    if (file_read(file, bytes, size, &len))
+    const char *secret = NULL, *reason = NULL;
+    if (file_read(file, bytes, size, &len, &reason))
         secret = secret_check(checker, path, file, bytes, len);
     else
         (void)mistake(checker, path, "the secret's file %s cannot be read: %s", file,
-                      strerror(errno));
+                      reason);
     explicit_bzero(bytes, size);
     free(bytes);
     return secret;

@@ -3,11 +3,13 @@
  * SPDX-License-Identifier: MIT
  */
 #include "config_read.h"
+#include "regular_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FILE_LIMIT ((size_t)16 * 1024 * 1024)
 
@@ -74,12 +76,19 @@ out:
 
 static json_t *read_file(struct checker *checker, const char *path)
 {
-    FILE *file = fopen(path, "re");
+    const char *reason = NULL;
+    off_t size;
+    int fd = regular_file_open(path, &size, &reason);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
     if (!file) {
+        if (fd >= 0) {
+            reason = strerror(errno);
+            (void)close(fd);
+        }
         (void)mistake(checker, NULL,
                       "%s: cannot be read: %s; name the configuration with -c FILE or in "
                       "$OUTBOX_CONFIG",
-                      path, strerror(errno));
+                      path, reason);
         return NULL;
     }
     json_t *document = read_stream(checker, path, file);

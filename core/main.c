@@ -4,12 +4,31 @@
  */
 #include "cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <unistd.h>
+
+/* Whatever is opened next would take the place of a standard stream that was closed, and what is
+ * printed would go there. The place is filled the wrong way round, so that its use still fails. */
+static bool fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    }
+    return true;
+}
 
 int main(int argc, char **argv)
 {
     sigset_t stops;
+
+    if (!fill_standard_streams())
+        return CLI_FAILED; /* there is nowhere to say why */
 
     /* Threads share two arenas: one each would keep more memory than the events in flight. */
     (void)mallopt(M_ARENA_MAX, 2);

@@ -133,6 +133,7 @@ static bool open_until_stopped(struct pipeline *pipeline)
         if (status == OUTBOX_OK)
             return true;
         if (is_for_a_person(status) || pipeline->once) {
+            atomic_store(&pipeline->misconfigured, is_for_a_person(status));
             atomic_store(&pipeline->failed, true);
             return false;
         }

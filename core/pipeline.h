@@ -59,6 +59,7 @@ struct pipeline {
     _Atomic bool stopping;   /* then the phase follows from the time */
     _Atomic int64_t release_at, abandon_at;
     _Atomic bool failed, ended;
+    _Atomic bool misconfigured; /* ended because a driver refused its settings */
 
     pthread_mutex_t keeper_lock; /* guards the pointer, for interrupts */
     struct outbox_session *keeper_session;

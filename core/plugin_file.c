@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "log.h"
 #include "plugin_check.h"
+#include "plugin_elf.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -97,6 +98,8 @@ static const char *load_error(const char *path)
 
 static outbox_plugin_entry_fn *entry_find(const char *path, struct outbox_error *error)
 {
+    if (!plugin_elf_check(path, error))
+        return NULL;
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!object) {
         (void)outbox_fail(error, OUTBOX_INVALID, "", "it cannot be loaded: %.400s",

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "log.h"
 #include "pipeline.h"
+#include "relay_changes.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -99,6 +100,7 @@ static void relay_retune(struct relay *relay, const struct config *fresh)
             if (strcmp(fresh->pipelines[j].name, pipeline->settings->name) == 0)
                 pipeline_retune(pipeline, &fresh->pipelines[j].tunables);
     }
+    relay_changes_log(relay->config, fresh);
     log_setup(fresh->log_level, fresh->log_format);
     log_line(OUTBOX_LOG_INFO, "configuration read again: intervals, limits, retries and the log "
                               "level apply now, all else at the next start");
@@ -165,7 +167,7 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
               void *context, struct relay_totals *totals)
 {
     struct relay relay = {.config = config, .signals = open_signals()};
-    bool failed = false;
+    bool failed = false, misconfigured = config->pipeline_count > 0;
 
     relay.pipelines = calloc(config->pipeline_count, sizeof(*relay.pipelines));
     if (relay.signals < 0 || !relay.pipelines || !bell_init(&relay.bell)) {
@@ -190,10 +192,13 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
     for (size_t i = 0; i < relay.count; i++) {
         pipeline_join(&relay.pipelines[i]);
         failed = failed || atomic_load(&relay.pipelines[i].failed);
+        misconfigured = misconfigured && atomic_load(&relay.pipelines[i].misconfigured);
     }
     relay_sum(&relay, totals);
     free(relay.pipelines);
     bell_clear(&relay.bell);
     (void)close(relay.signals);
+    if (misconfigured)
+        return 2;
     return failed ? 1 : 0;
 }

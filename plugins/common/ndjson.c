@@ -214,7 +214,7 @@ static bool append_integer(struct bytes *line, const char *name, int64_t number)
     return append_name(line, name) && append_literal(line, digits);
 }
 
-/* An instant the calendar cannot express is left as its number of microseconds. */
+/* A reader expects a date here or nothing: an instant outside the years 0 to 9999 is left out. */
 static bool append_instant(struct bytes *line, const char *name, int64_t microseconds)
 {
     int64_t fraction = microseconds % MICROSECONDS;
@@ -226,7 +226,7 @@ static bool append_instant(struct bytes *line, const char *name, int64_t microse
     if (!gmtime_r(&seconds, &calendar) || calendar.tm_year > 9999 - 1900 ||
         calendar.tm_year < -1900 ||
         strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &calendar) == 0)
-        return append_integer(line, name, microseconds);
+        return true;
     (void)snprintf(text, sizeof(text), "%s.%06" PRId64 "Z", date, fraction);
     return append_text(line, name, outbox_slice_of(text));
 }

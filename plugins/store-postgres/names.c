@@ -44,6 +44,8 @@ static enum outbox_status check_identifier(const char *key, const char *text, si
 {
     if (len == 0)
         return outbox_fail(error, OUTBOX_INVALID, "", "%s: a name is empty", key);
+    if (strspn(text, " ") >= len)
+        return outbox_fail(error, OUTBOX_INVALID, "", "%s: a name consists of blanks only", key);
     if (len > IDENTIFIER_MAX)
         return outbox_fail(error, OUTBOX_INVALID, "",
                            "%s: the name \"%.*s\" has %zu bytes, PostgreSQL allows %d", key,

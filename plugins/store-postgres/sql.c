@@ -223,14 +223,34 @@ static void add_delivered_whole(struct builder *sql)
     add_still_ours(sql, 2);
 }
 
+/* A row that is at the end of its column's range must not fail the statement for all others. */
+static const char *greatest_attempts(const struct builder *sql)
+{
+    switch (sql->table->type[ROLE_ATTEMPTS]) {
+    case TYPE_INT2:
+        return "32767";
+    case TYPE_INT8:
+        return "9223372036854775807";
+    default:
+        return "2147483647";
+    }
+}
+
+static void add_charged(struct builder *sql, const char *charge)
+{
+    const char *attempts = sql->column[ROLE_ATTEMPTS];
+    ADD(sql, ", %s = CASE WHEN t.%s < %s THEN t.%s + %s ELSE t.%s END", attempts, attempts,
+        greatest_attempts(sql), attempts, charge, attempts);
+}
+
 /* $2 verdicts, $3 delays, $4 charges, $5 errors; lease: $6 the token. */
 static void add_mixed(struct builder *sql)
 {
-    const char *attempts = sql->column[ROLE_ATTEMPTS], *available = sql->column[ROLE_AVAILABLE_AT];
+    const char *available = sql->column[ROLE_AVAILABLE_AT];
     const char *last_error = sql->column[ROLE_LAST_ERROR];
     ADD(sql, "UPDATE %s t SET %s = CASE s.verdict WHEN %d THEN 'DEAD' ELSE 'PENDING' END",
         sql->name, sql->column[ROLE_STATUS], OUTBOX_SETTLE_DEAD);
-    ADD(sql, ", %s = t.%s + s.charge", attempts, attempts);
+    add_charged(sql, "s.charge");
     ADD(sql,
         ", %s = CASE s.verdict WHEN %d THEN statement_timestamp()"
         " + s.delay * interval '1 microsecond' ELSE t.%s END",
@@ -292,12 +312,12 @@ static void add_reap(struct builder *sql)
         " ORDER BY %s LIMIT $5::bigint FOR UPDATE SKIP LOCKED)",
         locked_by, locked_at, locked_at);
     ADD(sql,
-        " UPDATE %s t SET %s = CASE WHEN t.%s + 1 >= $6::bigint THEN 'DEAD' ELSE 'PENDING' END"
-        ", %s = t.%s + 1",
-        sql->name, sql->column[ROLE_STATUS], attempts, attempts, attempts);
+        " UPDATE %s t SET %s = CASE WHEN t.%s >= $6::bigint - 1 THEN 'DEAD' ELSE 'PENDING' END",
+        sql->name, sql->column[ROLE_STATUS], attempts);
+    add_charged(sql, "1");
     ADD(sql,
-        ", %s = CASE WHEN t.%s + 1 >= $6::bigint THEN t.%s ELSE statement_timestamp()"
-        " + least($8::bigint, $7::bigint * power(2::double precision, least(t.%s, 62)))"
+        ", %s = CASE WHEN t.%s >= $6::bigint - 1 THEN t.%s ELSE statement_timestamp()"
+        " + least($8::bigint, $7::bigint * power(2::double precision, greatest(least(t.%s, 62), 0)))"
         " * interval '1 microsecond' END",
         available, attempts, available, attempts);
     ADD(sql,

@@ -48,15 +48,28 @@ static const struct outbox_option options[] = {
          "tenth of the speed."},
 };
 
+/* Of an address of another kind only this much is shown: the rest may hold a password. */
+static int scheme_length(const char *url)
+{
+    size_t len = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+    return len <= 20 && strncmp(url + len, "://", 3) == 0 ? (int)len : 0;
+}
+
+static enum outbox_status refuse_scheme(const char *url, struct outbox_error *error)
+{
+    int len = url ? scheme_length(url) : 0;
+    return outbox_fail(error, OUTBOX_INVALID, "",
+                       "url: %s%.*s%s; it must be sqlite:PATH, as sqlite:/var/lib/app/app.db",
+                       len ? "found one of the kind \"" : "it does not begin with sqlite:", len,
+                       len ? url : "", len ? "\"" : "");
+}
+
 static enum outbox_status path_of(const char *url, const char **path, struct outbox_error *error)
 {
     static const char scheme[] = "sqlite:";
     const size_t len = sizeof(scheme) - 1;
     if (!url || strncmp(url, scheme, len) != 0)
-        return outbox_fail(
-            error, OUTBOX_INVALID, "",
-            "url: found \"%.200s\"; it must be sqlite:PATH, as sqlite:/var/lib/app/app.db",
-            url ? url : "");
+        return refuse_scheme(url, error);
     const char *found = url + len;
     if (strncmp(found, "//", 2) == 0) /* sqlite:///var/lib/app.db: no host, then the path */
         found += 2;

@@ -91,7 +91,7 @@ static enum outbox_status reap_one(struct outbox_session *session,
     enum outbox_status status = session_statement(session, STATEMENT_REAP, &reap, error);
     if (status != OUTBOX_OK)
         return status;
-    int64_t attempts = item->attempts + 1;
+    int64_t attempts = item->attempts < INT64_MAX ? item->attempts + 1 : INT64_MAX;
     bool dead = attempts >= request->max_attempts;
     struct instant available = instant_of(instant_add(session->now, backoff(request, attempts)));
     char reason[256];

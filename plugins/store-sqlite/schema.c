@@ -11,7 +11,12 @@
 static const char doing[] = "make the table";
 
 #define CLOCK "strftime('%Y-%m-%d %H:%M:%f','now')"
-#define TIME_SHAPE "'____-__-__ __:__:__%'"
+
+/* 2006-01-02 15:04:05, with a fraction of up to three digits or none. */
+#define IS_TIME(column)                                                                            \
+    "length(" column ") BETWEEN 19 AND 23 AND " column " GLOB "                                    \
+    "'[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9]*' "               \
+    "AND substr(" column ",20) NOT GLOB '*[^.0-9]*'"
 
 /* No AUTOINCREMENT: a row number may come back once the last row was deleted, but among the rows
  * that are there a later row always has the higher one, and that is all that order needs;
@@ -35,7 +40,7 @@ static const char create_table[] = "CREATE TABLE {table} (\n"
                                    "            OR {status}='DELIVERED' OR {status}='DEAD'),\n"
                                    "    {attempts} INTEGER NOT NULL DEFAULT 0,\n"
                                    "    {available_at} TEXT NOT NULL DEFAULT (" CLOCK ")\n"
-                                   "        CHECK ({available_at} LIKE " TIME_SHAPE "),\n"
+                                   "        CHECK (" IS_TIME("{available_at}") "),\n"
                                    "    {locked_by} TEXT,\n"
                                    "    {locked_at} TEXT,\n"
                                    "    {delivered_at} TEXT,\n"
@@ -247,7 +252,7 @@ static enum outbox_status check_times(struct outbox_session *session, const stru
     char *sql = columns_sql(&session->store->columns, &session->shape,
                             "SELECT {available_at} FROM (SELECT {available_at} FROM {table} "
                             "WHERE {status}='PENDING' ORDER BY {available_at} DESC LIMIT 1) "
-                            "WHERE {available_at} NOT LIKE " TIME_SHAPE);
+                            "WHERE NOT (" IS_TIME("{available_at}") ")");
     if (!sql)
         return failure_no_memory("check the table", error);
     sqlite3_stmt *row = NULL;

@@ -17,6 +17,11 @@
 #define OURS_AMONG "{key} IN (SELECT key FROM outbox_relay_rows(?1)) AND " STILL_OURS
 #define OURS_FROM " FROM outbox_relay_rows(?1) AS r WHERE {table}.{key}=r.key AND " STILL_OURS
 
+/* Beyond 2^63 SQLite would go on with a rounded number. */
+#define CHARGED(charge)                                                                            \
+    "{attempts}=CASE WHEN {table}.{attempts}<9223372036854775807 "                                 \
+    "THEN {table}.{attempts}+" charge " ELSE {table}.{attempts} END,"
+
 #define UNLOCKED "{locked_by}=NULL,{locked_at}=NULL,{updated_at}=?3"
 #define UNLOCK UNLOCKED ","
 #define ERROR "{last_error}=coalesce(r.error,{table}.{last_error})"
@@ -44,10 +49,10 @@ static const char *const patterns[STATEMENT_COUNT] = {
     [STATEMENT_DELIVERED_NOTED] =
         "UPDATE {table} SET {status}='DELIVERED',{delivered_at}=?3," UNLOCK ERROR OURS_FROM,
     [STATEMENT_DELETED] = "DELETE FROM {table} WHERE " OURS_AMONG,
-    [STATEMENT_RETRY] = "UPDATE {table} SET {status}='PENDING',{attempts}={table}.{attempts}+1,"
-                        "{available_at}=r.available," UNLOCK ERROR OURS_FROM,
+    [STATEMENT_RETRY] = "UPDATE {table} SET {status}='PENDING'," CHARGED(
+        "1") "{available_at}=r.available," UNLOCK ERROR OURS_FROM,
     [STATEMENT_DEAD] =
-        "UPDATE {table} SET {status}='DEAD',{attempts}={table}.{attempts}+r.charge," UNLOCK ERROR
+        "UPDATE {table} SET {status}='DEAD'," CHARGED("r.charge") UNLOCK ERROR
             OURS_FROM,
     [STATEMENT_RELEASE] = "UPDATE {table} SET {status}='PENDING'," UNLOCK ERROR OURS_FROM,
     [STATEMENT_RENEW] = "UPDATE {table} SET {locked_at}=?2,{updated_at}=?2 "
