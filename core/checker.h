@@ -20,7 +20,8 @@ struct json_path {
 struct checker {
     struct mistakes *mistakes;
     struct config_memory *memory; /* takes what the configuration keeps */
-    bool failed;                  /* at least one mistake, also one that could not be noted */
+    const struct config_source *source;
+    bool failed; /* at least one mistake, also one that could not be noted */
 };
 
 /* Notes "PATH: text". Always returns false, so that a check can end with it. */

@@ -9,6 +9,7 @@
 #include "plugins.h"
 
 #include <jansson.h>
+#include <outbox/plugin.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -88,6 +89,12 @@ struct cli_setup {
 int cli_load(const struct cli *cli, struct cli_setup *setup) __attribute__((warn_unused_result));
 void cli_unload(struct cli_setup *setup);
 struct config_source cli_source(const struct cli *cli);
+
+/* Whether a driver's open failed for what the configuration says: trying again does not help. */
+static inline bool cli_is_mistake(enum outbox_status status)
+{
+    return status == OUTBOX_INVALID || status == OUTBOX_UNSUPPORTED;
+}
 
 /* The only pipeline there is, or NULL after having said that one must be picked. */
 const struct pipeline_config *cli_one_pipeline(const struct cli *cli, const struct config *config)

@@ -41,6 +41,19 @@ static void find_failure(struct check *check, const char *side, const struct out
     find(check, side, OUTBOX_LOG_ERROR, driver_reason(error, reason));
 }
 
+/* A driver does not open: its text speaks of its keys, so the place of these goes before it. */
+static void find_refusal(struct check *check, const struct pipeline_config *pipeline,
+                         const char *side, enum outbox_status status,
+                         const struct outbox_error *error)
+{
+    char reason[DRIVER_REASON], text[DRIVER_REASON + 160];
+
+    check->wrong_settings += cli_is_mistake(status);
+    (void)snprintf(text, sizeof(text), "pipelines[%zu] (%s).%s: %s", pipeline->index,
+                   pipeline->name, side, driver_reason(error, reason));
+    find(check, side, OUTBOX_LOG_ERROR, text);
+}
+
 static void take_schema_line(void *context, uint32_t level, const char *text)
 {
     find(context, "store", level, text);
@@ -70,8 +83,7 @@ static void check_store(struct check *check, const struct pipeline_config *pipel
     enum outbox_status status = store_link_open(&link, check->config, pipeline, &error);
 
     if (status != OUTBOX_OK) {
-        check->wrong_settings += status == OUTBOX_INVALID;
-        find_failure(check, "store", &error);
+        find_refusal(check, pipeline, "store", status, &error);
         return;
     }
     if (check->connect)
@@ -90,8 +102,7 @@ static void check_publisher(struct check *check, const struct pipeline_config *p
     host_init(&host, pipeline->name, pipeline->publisher.plugin->name);
     enum outbox_status status = driver_publisher_open(&host, pipeline, &publisher, &error);
     if (status != OUTBOX_OK) {
-        check->wrong_settings += status == OUTBOX_INVALID;
-        find_failure(check, "publisher", &error);
+        find_refusal(check, pipeline, "publisher", status, &error);
         host_clear(&host);
         return;
     }

@@ -169,6 +169,25 @@ static int check_ndjson_flags(const struct cli *cli)
     return CLI_DONE;
 }
 
+/* What was done, where a failure to say so must not be taken for a failure to do it. */
+static int tell_enqueued(const struct cli *cli, const struct pipeline_config *pipeline,
+                         uint64_t committed)
+{
+    int status = CLI_DONE;
+
+    if (cli->json)
+        status = cli_print_json(json_pack("{s:o, s:I}", "pipeline", cli_json_text(pipeline->name),
+                                          "enqueued", (json_int_t)committed));
+    else
+        (void)printf("enqueued %" PRIu64 " event%s in pipeline '%s'\n", committed,
+                     committed == 1 ? "" : "s", pipeline->name);
+    if (status == CLI_DONE && fflush(stdout) == 0)
+        return CLI_DONE;
+    cli_error("%" PRIu64 " event%s committed in pipeline '%s': do not send %s again", committed,
+              committed == 1 ? " is" : "s are", pipeline->name, committed == 1 ? "it" : "them");
+    return CLI_FAILED;
+}
+
 /* ---- The command -------------------------------------------------------------------------- */
 
 static int enqueue_one(struct store_link *link, const struct described *described)
@@ -194,7 +213,7 @@ static int fail_store(const struct pipeline_config *pipeline, enum outbox_status
     char reason[DRIVER_REASON];
     cli_error("pipeline '%s', store '%s': %s", pipeline->name, pipeline->store.plugin->name,
               driver_reason(error, reason));
-    return status == OUTBOX_INVALID ? CLI_USAGE : CLI_FAILED;
+    return cli_is_mistake(status) ? CLI_USAGE : CLI_FAILED;
 }
 
 static int enqueue(const struct cli *cli, const struct config *config,
@@ -217,12 +236,8 @@ static int enqueue(const struct cli *cli, const struct config *config,
 
     int status =
         described ? enqueue_one(&link, described) : enqueue_lines(&link, batch, &committed);
-    if (status == CLI_DONE && cli->json)
-        status = cli_print_json(json_pack("{s:o, s:I}", "pipeline", cli_json_text(pipeline->name),
-                                          "enqueued", (json_int_t)committed));
-    else if (status == CLI_DONE)
-        (void)printf("enqueued %" PRIu64 " event%s in pipeline '%s'\n", committed,
-                     committed == 1 ? "" : "s", pipeline->name);
+    if (status == CLI_DONE)
+        status = tell_enqueued(cli, pipeline, committed);
     store_link_close(&link);
     return status;
 }

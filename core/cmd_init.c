@@ -70,7 +70,7 @@ static int init_pipeline(struct init *init, const struct pipeline_config *pipeli
                      pipeline->store.plugin->name);
 
     enum outbox_status status = store_link_open(&link, init->config, pipeline, &error);
-    bool settings_wrong = status == OUTBOX_INVALID;
+    bool settings_wrong = cli_is_mistake(status);
     if (status == OUTBOX_OK)
         status = change_schema(init, &link, &error);
     report_pipeline(init, pipeline, status == OUTBOX_OK ? NULL : driver_reason(&error, reason));

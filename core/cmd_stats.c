@@ -234,7 +234,7 @@ static int open_all(struct watch *watch, const struct config *config)
             continue;
         cli_error("pipeline '%s', store '%s': %s", watched->pipeline->name,
                   watched->pipeline->store.plugin->name, driver_reason(&error, reason));
-        return status == OUTBOX_INVALID ? CLI_USAGE : CLI_FAILED;
+        return cli_is_mistake(status) ? CLI_USAGE : CLI_FAILED;
     }
     return CLI_DONE;
 }

@@ -6,8 +6,10 @@
 #include "config_pipeline.h"
 #include "config_read.h"
 #include "config_schema.h"
+#include "log.h"
 #include "plugins.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -60,10 +62,14 @@ static void add_folders(struct checker *checker, const struct json_path *path,
     for (uint64_t i = 0; folders && i < folders->pair_count; i++) {
         const char *folder = folders->pairs[i].value.data;
         const struct json_path list = {path, "plugin_path", 0}, one = {&list, NULL, i};
-        if (*folder)
-            plugins_add_folder(plugins, folder);
-        else
+        if (!*folder) {
             (void)mistake(checker, &one, "found \"\", allowed is the path of a folder");
+            continue;
+        }
+        if (access(folder, X_OK) != 0)
+            log_line(OUTBOX_LOG_WARN, "a folder of relay.plugin_path cannot be searched",
+                     FIELD("folder", folder), FIELD("error", strerror(errno)));
+        plugins_add_folder(plugins, folder);
     }
 }
 
@@ -204,7 +210,8 @@ static void resolve(struct checker *checker, const struct config_source *source,
 struct config *config_load(const struct config_source *source, struct plugins *plugins,
                            struct mistakes *mistakes)
 {
-    struct checker checker = {.mistakes = mistakes, .memory = config_memory_new()};
+    struct checker checker = {
+        .mistakes = mistakes, .memory = config_memory_new(), .source = source};
     if (!checker.memory) {
         (void)mistake_no_memory(&checker);
         return NULL;

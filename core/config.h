@@ -37,6 +37,7 @@ struct driver_config {
 
 struct pipeline_config {
     const char *name;
+    size_t index; /* in the file */
     struct driver_config store, publisher;
     uint32_t mode; /* enum outbox_claim_mode */
     uint64_t workers;

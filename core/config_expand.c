@@ -187,8 +187,7 @@ const char *secret_read(struct checker *checker, const struct json_path *path, c
     if (file_read(file, bytes, size, &len, &reason))
         secret = secret_check(checker, path, file, bytes, len);
     else
-        (void)mistake(checker, path, "the secret's file %s cannot be read: %s", file,
-                      reason);
+        (void)mistake(checker, path, "the secret's file %s cannot be read: %s", file, reason);
     explicit_bzero(bytes, size);
     free(bytes);
     return secret;

@@ -181,6 +181,7 @@ bool pipeline_check(struct checker *checker, const struct json_path *path, const
                     struct plugins *plugins, struct pipeline_config *pipeline)
 {
     const struct draft draft = {checker, path, object, pipeline};
+    pipeline->index = path->index;
     resolve_own(&draft);
     bool ok = resolve_driver(&draft, "store", OUTBOX_KIND_STORE, plugins, &pipeline->store);
     ok &= resolve_driver(&draft, "publisher", OUTBOX_KIND_PUBLISHER, plugins, &pipeline->publisher);

@@ -16,4 +16,8 @@ json_t *config_read(struct checker *checker, const struct config_source *source)
 bool config_set(struct checker *checker, json_t *document, const char *assignment)
     __attribute__((warn_unused_result));
 
+/* The value of `path` as a --set has it, word for word, if that is where it comes from; else NULL.
+ * For keys that are text: the word null or 5 is JSON too, but was not meant so. */
+const char *config_set_text(const struct checker *checker, const struct json_path *path);
+
 #endif

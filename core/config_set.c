@@ -132,3 +132,45 @@ bool config_set(struct checker *checker, json_t *document, const char *assignmen
     const struct assignment one = {checker, assignment, (int)(equals - assignment)};
     return assign(&one, document, equals + 1);
 }
+
+/* Takes what names `path` off the front of an assignment's path; false if that names another. One
+ * that ends early names what `path` lies in: then *at is `end`. */
+static bool path_take(const char **at, const char *end, const struct json_path *path)
+{
+    char segment[SEGMENT_TEXT];
+    if (path->parent) {
+        if (!path_take(at, end, path->parent))
+            return false;
+        if (*at == end)
+            return true;
+        (*at)++;
+    }
+    if (!segment_take(at, end, segment))
+        return false;
+    if (path->key)
+        return strcmp(segment, path->key) == 0;
+    return is_index(segment) && strtoul(segment, NULL, 10) == path->index;
+}
+
+/* Whether the assignment's path is as long as `path`. */
+static bool is_whole(const char *at, const char *end, const struct json_path *path)
+{
+    for (; at < end; path = path ? path->parent : NULL) {
+        char segment[SEGMENT_TEXT];
+        if (!path || !segment_take(&at, end, segment))
+            return false;
+        at += at < end;
+    }
+    return !path;
+}
+
+const char *config_set_text(const struct checker *checker, const struct json_path *path)
+{
+    const struct config_source *source = checker->source;
+    for (size_t i = source ? source->set_count : 0; i-- > 0;) {
+        const char *equals = strchr(source->set[i], '='), *at = source->set[i];
+        if (equals && path_take(&at, equals, path) && at == equals)
+            return is_whole(source->set[i], equals, path) ? equals + 1 : NULL;
+    }
+    return NULL;
+}

@@ -4,6 +4,7 @@
  */
 #include "config_value.h"
 #include "config_expand.h"
+#include "config_read.h"
 #include "units.h"
 
 #include <stdio.h>
@@ -114,6 +115,9 @@ static const char *text_or_file(const struct input *input)
     if (json_is_string(input->value))
         return expand_text(input->checker, input->path, json_string_value(input->value));
     const char *file = file_of(input->value);
+    const char *as_written = file ? NULL : config_set_text(input->checker, input->path);
+    if (as_written && !json_is_object(input->value) && !json_is_array(input->value))
+        return expand_text(input->checker, input->path, as_written);
     if (!file) {
         (void)refuse(input);
         return NULL;

@@ -10,8 +10,10 @@
 #include "reader.h"
 #include "table.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define LINE_LIMIT ((size_t)64 * 1024 * 1024)
@@ -26,6 +28,7 @@ struct stream {
     uint64_t committed;      /* events */
     uint64_t committed_line; /* the last line that is dealt with, 0: none */
     uint64_t first_line;     /* of the batch at hand */
+    uint64_t *lines;         /* of each event in it: blank lines have none */
     bool shows_progress;
     int64_t next_progress;
 };
@@ -67,14 +70,31 @@ static int fail_line(const struct stream *stream, const char *what)
     return CLI_FAILED;
 }
 
+/* A driver counts the events of a batch, "event 3 (...): ...", and knows nothing of lines. 0 if it
+ * names none. */
+static uint64_t line_of_event(const struct stream *stream, const char *text)
+{
+    static const char word[] = "event ";
+    char *end;
+
+    if (strncmp(text, word, sizeof(word) - 1) != 0 ||
+        !isdigit((unsigned char)text[sizeof(word) - 1]))
+        return 0;
+    unsigned long long index = strtoull(text + sizeof(word) - 1, &end, 10);
+    return index < stream->batch.count ? stream->lines[index] : 0;
+}
+
 static int fail_commit(const struct stream *stream, enum outbox_status status,
                        const struct outbox_error *error)
 {
-    char reason[DRIVER_REASON];
+    char reason[DRIVER_REASON], place[64] = "";
+    uint64_t line = line_of_event(stream, error->text);
 
     end_progress(stream);
-    cli_error("lines %" PRIu64 " to %" PRIu64 ": %s", stream->first_line,
-              stream->reader.line_number, driver_reason(error, reason));
+    if (line > 0)
+        (void)snprintf(place, sizeof(place), "line %" PRIu64 ": ", line);
+    cli_error("lines %" PRIu64 " to %" PRIu64 ": %s%s", stream->first_line,
+              stream->reader.line_number, place, driver_reason(error, reason));
     if (status == OUTBOX_UNAVAILABLE || status == OUTBOX_TIMEOUT)
         cli_error("whether these %zu events are committed is not known: look before they are sent "
                   "again, or give each an id",
@@ -116,6 +136,7 @@ static int take_line(struct stream *stream, const char *line, size_t length)
         stream->first_line = stream->reader.line_number;
     if (!ndjson_add(&stream->batch, line, length, &error))
         return fail_line(stream, error.text);
+    stream->lines[stream->batch.count - 1] = stream->reader.line_number;
     if (stream->batch.count < stream->batch.capacity && stream->batch.bytes < BATCH_BYTES)
         return CLI_DONE;
     return commit(stream);
@@ -156,12 +177,14 @@ int enqueue_lines(struct store_link *link, size_t batch_size, uint64_t *committe
     int status = CLI_FAILED;
 
     reader_init(&stream.reader, STDIN_FILENO, LINE_LIMIT);
-    if (ndjson_batch_init(&stream.batch, batch_size))
+    stream.lines = calloc(batch_size, sizeof(*stream.lines));
+    if (ndjson_batch_init(&stream.batch, batch_size) && stream.lines)
         status = read_all(&stream);
     else
         cli_error("out of memory for batches of %zu events", batch_size);
     *committed = stream.committed;
     ndjson_batch_clear(&stream.batch);
+    free(stream.lines);
     reader_clear(&stream.reader);
     return status;
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "plugins.h"
+#include "checker.h"
 #include "nearest.h"
 #include "plugin_check.h"
 #include "plugin_file.h"
@@ -189,19 +190,39 @@ static void search_folder(void *context, const char *folder)
     search->failed = search->failed || !search->result;
 }
 
+/* The folders that were searched; those that do not fit are counted, since half a path misleads. */
+struct folder_text {
+    char text[200];
+    size_t limit;
+    size_t shown, left_out;
+};
+
 static void folder_list(void *context, const char *folder)
 {
-    char *text = context;
-    if (access(folder, F_OK) != 0)
+    struct folder_text *list = context;
+    size_t used = strlen(list->text);
+    if (list->left_out > 0 || used + strlen(folder) + sizeof ", " > list->limit) {
+        list->left_out++;
         return;
-    size_t used = strlen(text);
-    if (used + strlen(folder) + 3 < PLUGIN_PATH_SIZE)
-        (void)snprintf(text + used, PLUGIN_PATH_SIZE - used, "%s%s", used ? ", " : "", folder);
+    }
+    list->shown++;
+    (void)snprintf(list->text + used, sizeof list->text - used, "%s%s", used ? ", " : "", folder);
+}
+
+static void folders_describe(const struct plugins *plugins, struct folder_text *list, size_t limit)
+{
+    *list = (struct folder_text){.limit = limit};
+    folders_each(&plugins->folders, folder_list, list);
+    size_t used = strlen(list->text);
+    if (list->left_out > 0)
+        (void)snprintf(list->text + used, sizeof list->text - used, "%s%zu %sfolder%s",
+                       list->shown ? " and " : "", list->left_out, list->shown ? "more " : "",
+                       list->left_out == 1 ? "" : "s");
 }
 
 /* The names of all drivers of a kind, and the one that is closest to `name`. */
 struct names {
-    char list[256];
+    char list[160];
     char nearest[PLUGIN_NAME_SIZE + 32];
 };
 
@@ -214,12 +235,10 @@ static void names_read(struct plugins *plugins, uint32_t kind, const char *name,
     scan(plugins, &list);
     *names = (struct names){"", ""};
     for (size_t i = 0; i < list.count; i++) {
-        size_t used = strlen(names->list);
         if (list.items[i].kind != kind)
             continue;
         nearest_offer(&nearest, list.items[i].name);
-        (void)snprintf(names->list + used, sizeof names->list - used, "%s%s", used ? ", " : "",
-                       list.items[i].name);
+        list_append(names->list, sizeof names->list, list.items[i].name);
     }
     if (nearest.best)
         (void)snprintf(names->nearest, sizeof names->nearest, " did you mean \"%s\"?",
@@ -232,25 +251,26 @@ static void explain_missing(struct plugins *plugins, uint32_t kind, const char *
                             struct outbox_error *error)
 {
     struct names names;
-    char folders[PLUGIN_PATH_SIZE] = "", wanted[PLUGIN_NAME_SIZE + 16];
+    struct folder_text folders;
+    char wanted[PLUGIN_NAME_SIZE + 64];
     const char *kind_text = plugin_kind_text(kind);
     names_read(plugins, kind, name, &names);
-    folders_each(&plugins->folders, folder_list, folders);
+    folders_describe(plugins, &folders, *names.list ? 100 : 170);
     /* A name that no driver can have could be anything, also what must not be shown. */
     if (plugin_name_valid(name))
         (void)snprintf(wanted, sizeof wanted, "\"%s\"", name);
     else
-        (void)snprintf(wanted, sizeof wanted, "a name that no driver can have");
+        (void)snprintf(wanted, sizeof wanted, "what is not a driver's name, allowed is a-z 0-9 -");
     if (*names.list)
         (void)outbox_fail(error, OUTBOX_INVALID, "",
                           "found %s, but there is no such %s driver;%s there is: %s (looked for "
-                          "%s-NAME.so in %.160s)",
-                          wanted, kind_text, names.nearest, names.list, kind_text, folders);
+                          "%s-NAME.so in %s)",
+                          wanted, kind_text, names.nearest, names.list, kind_text, folders.text);
     else
         (void)outbox_fail(error, OUTBOX_INVALID, "",
-                          "found %s, but there is no %s driver at all in %.160s; install one, or "
+                          "found %s, but there is no %s driver at all in %s; install one, or "
                           "name its folder in relay.plugin_path",
-                          wanted, kind_text, *folders ? folders : "any folder that is searched");
+                          wanted, kind_text, folders.text);
 }
 
 const struct outbox_plugin *plugins_find(struct plugins *plugins, uint32_t kind, const char *name,

@@ -15,8 +15,8 @@ struct relay_totals {
 /* Runs the pipelines until a signal of `stop_signals` (SIGTERM, SIGINT: blocked by the caller)
  * arrives, or with `once` until nothing is pending, then drains within config->shutdown_timeout. On
  * SIGHUP calls reload() for a fresh configuration (NULL: keep the old one) and applies its
- * tunables; the relay frees it. Returns an exit status: 0; 1 if a pipeline could not go on; 2 if none
- * could be opened because drivers refused their settings. */
+ * tunables; the relay frees it. Returns an exit status: 0; 1 if a pipeline could not go on; 2 if
+ * none could be opened because drivers refused their settings. */
 int relay_run(const struct config *config, bool once, struct config *(*reload)(void *context),
               void *context, struct relay_totals *totals) __attribute__((warn_unused_result));
 

@@ -200,7 +200,9 @@ struct outbox_store_ops {
     /* R. Disconnects, also after a failure. A held transaction is rolled back. */
     void (*session_close)(struct outbox_session *session);
 
-    /* O. Any thread: makes the op that runs on the session, if any, return INTERRUPTED soon. */
+    /* O. Any thread: makes the op that runs on the session, if any, return INTERRUPTED soon. The
+     * session may be lost by it, and every later op on it then returns UNAVAILABLE; whether what
+     * was asked has been committed is then not known either. */
     void (*interrupt)(struct outbox_session *session);
 
     /* R. A round trip to the server. */

@@ -357,6 +357,8 @@ enum outbox_status claim_take(struct outbox_session *session,
         status = exchange_rollback(session, error);
     if (status == OUTBOX_OK)
         status = table_ensure(session, error);
+    if (status == OUTBOX_OK)
+        status = table_may_relay(session, error);
     if (status != OUTBOX_OK)
         return status;
     struct claim_plan plan = {.request = request};

@@ -72,9 +72,12 @@ struct table {
     enum role tie;          /* what orders events that became available at the same instant */
     int field[FIELD_COUNT]; /* column of a claim's result, -1: not there */
     Oid claim_index;        /* 0: none that fits */
-    bool lease_index, dead_index, id_index;
+    bool lease_index, dead_index, id_index, id_unique;
     bool trigger;
-    bool may_select, may_insert, may_update, may_delete;
+    bool not_a_table; /* a view or the like: nothing else is known of it */
+    bool may_select, may_insert, may_delete;
+    bool may_update;        /* all columns that settling writes */
+    char user[140];         /* whose rights these are, quoted */
     struct buffer problems; /* text: a line for each thing that stops relaying */
 };
 
@@ -86,6 +89,14 @@ void table_clear(struct table *table);
 /* session->table is known and fit to relay from; SCHEMA names all that is wrong. */
 enum outbox_status table_ensure(struct outbox_session *session,
                                 struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* DENIED unless the session has every right that claiming and settling need: what could be claimed
+ * but not settled would be published again and again. */
+enum outbox_status table_may_relay(struct outbox_session *session,
+                                   struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* What to do about its problems. */
+const char *table_remedy(const struct table *table);
 
 /* SCHEMA, with the table's problems in one sentence. */
 enum outbox_status table_failure(const struct outbox_store *store, const struct table *table,

@@ -169,8 +169,9 @@ static enum outbox_status insert(struct outbox_session *session,
         if (done == count)
             exchange_text(session, end);
         status = exchange_run(session, "enqueue events into", error);
-        if (status == OUTBOX_INTERRUPTED && exchange_rollback(session, &ignored) != OUTBOX_OK)
-            return OUTBOX_UNAVAILABLE;
+        if (status == OUTBOX_INTERRUPTED &&
+            (session->lost || exchange_rollback(session, &ignored) != OUTBOX_OK))
+            return OUTBOX_UNAVAILABLE; /* whether it is committed is not known */
         if (status != OUTBOX_OK)
             return status;
     }

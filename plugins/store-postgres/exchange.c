@@ -9,9 +9,8 @@
 #include <poll.h>
 
 /* What the network and a busy server may take beyond statement_timeout before the connection is
- * given up, and what an interrupted server is given to answer. Nanoseconds. */
+ * given up. Nanoseconds. */
 #define GRACE INT64_C(10000000000)
-#define INTERRUPT_GRACE INT64_C(5000000000)
 
 enum { TRIES_MAX = 6 };
 
@@ -104,45 +103,29 @@ size_t exchange_statement(struct outbox_session *session, enum statement stateme
     return queued(session, sent, NOT_PREPARED);
 }
 
-/* The cancel request goes out on a connection of its own; libpq 15 makes it only by waiting for it.
- */
-static void cancel_on_server(struct outbox_session *session)
-{
-    char ignored[256];
-    PGcancel *cancel = PQgetCancel(session->conn);
-    if (cancel && !PQcancel(cancel, ignored, sizeof(ignored)))
-        outbox_log(session->store->host, OUTBOX_LOG_DEBUG, "cancel: %s", ignored);
-    PQfreeCancel(cancel);
-}
-
-/* Waits until the socket can be used or an interrupt came. False if `deadline` passed. */
-static bool wait_for_socket(struct outbox_session *session, bool writing, bool *cancelled,
-                            int64_t *deadline)
+/* Waits until the socket can be used. False if `deadline` passed or an interrupt came. The server
+ * is not asked to cancel: libpq 15 makes that request only by waiting for it, on a connection of
+ * its own, and a server that is frozen would never take it. */
+static bool wait_for_socket(struct outbox_session *session, bool writing, int64_t deadline)
 {
     struct pollfd fds[2] = {{PQsocket(session->conn), POLLIN, 0},
-                            {*cancelled ? -1 : session->interrupt_fd, POLLIN, 0}};
+                            {session->interrupt_fd, POLLIN, 0}};
     if (writing)
         fds[0].events = POLLIN | POLLOUT;
-    int64_t left = *deadline - now(session);
+    int64_t left = deadline - now(session);
     if (left <= 0)
         return false;
     int timeout = left > INT64_C(1000000000000) ? 1000000 : (int)((left + 999999) / 1000000);
     int ready = poll(fds, 2, timeout);
     if (ready < 0)
         return errno == EINTR;
-    if (fds[1].revents) {
-        cancel_on_server(session);
-        *cancelled = true;
-        int64_t patience = now(session) + INTERRUPT_GRACE;
-        *deadline = patience < *deadline ? patience : *deadline;
-    }
-    return true;
+    return fds[1].revents == 0;
 }
 
 /* Waits for a result. False if the connection is lost, with *silent if the server said nothing in
- * time. */
-static bool receive(struct outbox_session *session, bool *cancelled, int64_t *deadline,
-                    bool *silent, PGresult **result)
+ * time, or before an interrupt. */
+static bool receive(struct outbox_session *session, int64_t deadline, bool *silent,
+                    PGresult **result)
 {
     for (;;) {
         int unsent = PQflush(session->conn);
@@ -152,7 +135,7 @@ static bool receive(struct outbox_session *session, bool *cancelled, int64_t *de
             *result = PQgetResult(session->conn);
             return true;
         }
-        if (!wait_for_socket(session, unsent > 0, cancelled, deadline)) {
+        if (!wait_for_socket(session, unsent > 0, deadline)) {
             *silent = true;
             return false;
         }
@@ -172,18 +155,17 @@ static bool receive_all(struct outbox_session *session, bool *silent)
     int64_t deadline = INT64_MAX;
     if (limit > 0 && !exchange->endless)
         deadline = now(session) + (int64_t)exchange->count * limit + GRACE;
-    bool cancelled = false;
     PGresult *result;
     for (size_t i = 0; i < exchange->count; i++) {
-        if (!receive(session, &cancelled, &deadline, silent, &exchange->items[i].result))
+        if (!receive(session, deadline, silent, &exchange->items[i].result))
             return false;
         do { /* the NULL that ends an item */
-            if (!receive(session, &cancelled, &deadline, silent, &result))
+            if (!receive(session, deadline, silent, &result))
                 return PQstatus(session->conn) != CONNECTION_BAD;
             PQclear(result);
         } while (result);
     }
-    if (!receive(session, &cancelled, &deadline, silent, &result))
+    if (!receive(session, deadline, silent, &result))
         return false;
     bool synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
     PQclear(result);
@@ -237,6 +219,10 @@ static enum outbox_status run(struct outbox_session *session, const char *what,
     bool complete = PQpipelineSync(session->conn) && receive_all(session, &silent);
     if (silent) {
         session->lost = true;
+        if (session_interrupted(session))
+            return outbox_fail(error, OUTBOX_INTERRUPTED, "",
+                               "%s %s: interrupted, the connection is given up", what,
+                               session->store->names.table);
         return outbox_fail(error, OUTBOX_UNAVAILABLE, "08006",
                            "%s %s: the server does not answer, the connection is given up", what,
                            session->store->names.table);
@@ -264,7 +250,7 @@ enum outbox_status exchange_run(struct outbox_session *session, const char *what
 {
     enum outbox_status status = run(session, what, error);
     if (session->lost)
-        return OUTBOX_UNAVAILABLE;
+        return status == OUTBOX_INTERRUPTED ? status : OUTBOX_UNAVAILABLE;
     /* An interrupt that came before anything was sent has changed nothing, and no row is let go. */
     if (status == OUTBOX_OK || session->exchange.refused == OUTBOX_INTERRUPTED)
         return status;

@@ -12,6 +12,8 @@ struct meaning {
     const char *remedy; /* what is added to the server's own words */
 };
 
+#define CHECK_LOGIN "; check `url` and `password`"
+
 /* The first that fits counts, so the exact codes stand before their classes. */
 static const struct meaning meanings[] = {
     {"25006", OUTBOX_UNAVAILABLE,
@@ -24,8 +26,10 @@ static const struct meaning meanings[] = {
     {"08", OUTBOX_UNAVAILABLE, ""},
     {"53", OUTBOX_UNAVAILABLE, ""},
     {"58", OUTBOX_UNAVAILABLE, ""},
-    {"28", OUTBOX_DENIED, ""},
-    {"42501", OUTBOX_DENIED, "; the relay needs SELECT, INSERT, UPDATE and DELETE on its table"},
+    {"28", OUTBOX_DENIED, CHECK_LOGIN},
+    {"42501", OUTBOX_DENIED,
+     "; the relay needs SELECT and UPDATE on its table, and DELETE to delete what is delivered; "
+     "producers need INSERT"},
     {"42P01", OUTBOX_SCHEMA, "; `outbox-relay init` makes the table"},
     {"42703", OUTBOX_SCHEMA, "; see `columns`, or run `outbox-relay init`"},
     {"42804", OUTBOX_SCHEMA, ""},
@@ -33,7 +37,7 @@ static const struct meaning meanings[] = {
     {"0A000", OUTBOX_SCHEMA, ""},
     {"26000", OUTBOX_SCHEMA, "; a connection pooler must pool by session"},
     {"3D000", OUTBOX_INVALID, ""},
-    {"3F000", OUTBOX_SCHEMA, ""},
+    {"3F000", OUTBOX_SCHEMA, "; create the schema, or change `table`"},
     {"22", OUTBOX_INVALID, ""},
     {"23", OUTBOX_INVALID, ""},
 };
@@ -94,18 +98,13 @@ enum outbox_status failure_of_result(struct outbox_session *session, const PGres
     }
     const struct meaning *meaning = find_meaning(sqlstate);
     enum outbox_status status = meaning->status;
-    const char *remedy = meaning->remedy;
     session->exchange.retriable = is_retriable(sqlstate);
-    if (status == OUTBOX_SCHEMA)
+    if (status == OUTBOX_SCHEMA || status == OUTBOX_DENIED)
         session->forget = true;
     if (status == OUTBOX_UNAVAILABLE)
         session->lost = true;
-    if (status == OUTBOX_TIMEOUT && session_interrupted(session)) {
-        status = OUTBOX_INTERRUPTED;
-        remedy = "";
-    }
     return outbox_fail(error, status, sqlstate, "%s %s: %s%s", what, session->store->names.table,
-                       primary, remedy);
+                       primary, meaning->remedy);
 }
 
 /* While it connects, libpq gives the code only within the message ("FATAL:  28P01: ..."), and only
@@ -125,6 +124,16 @@ static void split_verbose(char *message, char sqlstate[6])
         *location = '\0';
 }
 
+/* No table is involved yet. */
+static const char *connection_remedy(const struct meaning *meaning, PGconn *conn)
+{
+    if (PQconnectionNeedsPassword(conn))
+        return CHECK_LOGIN;
+    if (strcmp(meaning->sqlstate, "42501") == 0)
+        return "; GRANT CONNECT ON DATABASE gives it";
+    return meaning->remedy;
+}
+
 enum outbox_status failure_to_connect(struct outbox_store *store, PGconn *conn,
                                       struct outbox_error *error)
 {
@@ -141,7 +150,7 @@ enum outbox_status failure_to_connect(struct outbox_store *store, PGconn *conn,
     /* Without a code it is the network, the name or TLS: a thing that may pass. */
     if (!sqlstate[0] || status == OUTBOX_INTERNAL)
         status = PQconnectionNeedsPassword(conn) ? OUTBOX_DENIED : OUTBOX_UNAVAILABLE;
-    return outbox_fail(error, status, sqlstate[0] ? sqlstate : "08001",
-                       "connect to PostgreSQL: %s%s",
-                       reason[0] ? reason : "the server closed the connection", meaning->remedy);
+    return outbox_fail(
+        error, status, sqlstate[0] ? sqlstate : "08001", "connect to PostgreSQL: %s%s",
+        reason[0] ? reason : "the server closed the connection", connection_remedy(meaning, conn));
 }

@@ -75,6 +75,11 @@ static void check_indexes(struct reader *reader, const struct outbox_store *stor
             reader, OUTBOX_LOG_WARN,
             "table %s has no index that begins with %s: settling reads the whole table; make one",
             names->table, names->column[ROLE_EVENT_ID]);
+    if (!table->id_unique)
+        report(reader, OUTBOX_LOG_WARN,
+               "table %s has no unique index on %s: events with the same id are settled together; "
+               "make one",
+               names->table, names->column[ROLE_EVENT_ID]);
     if (!table->lease_index && store->settings.mode == OUTBOX_MODE_LEASE)
         report(reader, OUTBOX_LOG_WARN, format, names->table, names->column[ROLE_LOCKED_AT],
                " of events being delivered", "looking for expired leases becomes slow");
@@ -97,11 +102,75 @@ static void check_extras(struct reader *reader, const struct outbox_store *store
                store->names.table);
 }
 
+/* Answers yes or no. */
+static enum outbox_status ask(struct outbox_session *session, const char *sql, bool *yes,
+                              struct outbox_error *error)
+{
+    exchange_start(session);
+    size_t place = exchange_text(session, sql);
+    enum outbox_status status = exchange_run(session, "check", error);
+    if (status == OUTBOX_OK)
+        *yes = PQgetvalue(exchange_result(session, place), 0, 0)[0] == 't';
+    return status;
+}
+
+static enum outbox_status check_writable(struct reader *reader, struct outbox_session *session,
+                                         struct outbox_error *error)
+{
+    bool read_only = false;
+    enum outbox_status status =
+        ask(session, "SELECT current_setting('transaction_read_only')::bool", &read_only, error);
+    if (status == OUTBOX_OK && read_only)
+        report(reader, OUTBOX_LOG_ERROR,
+               "the server lets this session only read (transaction_read_only is on), nothing can "
+               "be claimed: let the url name the primary, or see default_transaction_read_only");
+    return status;
+}
+
+/* Only where an index answers it at once. */
+static enum outbox_status check_leases(struct reader *reader, struct outbox_session *session,
+                                       const struct table *table, struct outbox_error *error)
+{
+    const struct names *names = &session->store->names;
+    if (!table->lease_index || !table->may_select)
+        return OUTBOX_OK;
+    struct buffer sql = {0};
+    buffer_text(&sql,
+                "SELECT EXISTS (SELECT FROM %s WHERE %s = 'DELIVERING' AND %s IS NULL LIMIT 1)",
+                names->table, names->quoted[ROLE_STATUS], names->quoted[ROLE_LOCKED_AT]);
+    char *text = buffer_take(&sql);
+    if (!text)
+        return failure_of_memory(error);
+    bool stuck = false;
+    enum outbox_status status = ask(session, text, &stuck, error);
+    free(text);
+    if (status == OUTBOX_OK && stuck)
+        report(reader, OUTBOX_LOG_WARN,
+               "table %s has events that are DELIVERING without %s: their lease never expires; set "
+               "them PENDING",
+               names->table, names->column[ROLE_LOCKED_AT]);
+    return status;
+}
+
+static enum outbox_status check_table(struct reader *reader, struct outbox_session *session,
+                                      const struct table *table, struct outbox_error *error)
+{
+    const struct outbox_store *store = session->store;
+    if (!table->exists || table->not_a_table)
+        return OUTBOX_OK;
+    check_rights(reader, store, table);
+    check_indexes(reader, store, table);
+    check_extras(reader, store, table);
+    return check_leases(reader, session, table, error);
+}
+
 static enum outbox_status check(struct outbox_store *store, struct outbox_session *session,
                                 struct reader *reader, struct outbox_error *error)
 {
     struct table table = {0};
-    enum outbox_status status = table_examine(session, &table, error);
+    enum outbox_status status = check_writable(reader, session, error);
+    if (status == OUTBOX_OK)
+        status = table_examine(session, &table, error);
     if (status != OUTBOX_OK) {
         table_clear(&table);
         return status;
@@ -109,15 +178,11 @@ static enum outbox_status check(struct outbox_store *store, struct outbox_sessio
     char *rest = table.problems.data;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
         report(reader, OUTBOX_LOG_ERROR, "table %s: %s; %s", store->names.table, line,
-               table.exists ? "see `columns` and `table`" : "`outbox-relay init` makes it");
-    if (table.exists) {
-        check_rights(reader, store, &table);
-        check_indexes(reader, store, &table);
-        check_extras(reader, store, &table);
-    }
+               table_remedy(&table));
+    status = check_table(reader, session, &table, error);
     table_clear(&table);
-    if (!reader->stopped)
-        return OUTBOX_OK;
+    if (status != OUTBOX_OK || !reader->stopped)
+        return status;
     return outbox_fail(error, OUTBOX_SCHEMA, "", "table %s cannot be relayed from as it is",
                        store->names.table);
 }
@@ -184,7 +249,6 @@ static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_
                                       struct table *table, struct reader *reader,
                                       struct outbox_error *error)
 {
-    bool changed = false;
     for (int step = 0; step < DDL_STEP_COUNT; step++) {
         enum outbox_status status = table_examine(session, table, error);
         if (status != OUTBOX_OK)
@@ -200,10 +264,7 @@ static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_
         free(sql);
         if (status != OUTBOX_OK)
             return status;
-        changed = true;
     }
-    if (!changed)
-        reader->emit(reader->context, OUTBOX_LOG_INFO, "-- nothing to do");
     return OUTBOX_OK;
 }
 

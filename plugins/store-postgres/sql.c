@@ -317,7 +317,8 @@ static void add_reap(struct builder *sql)
     add_charged(sql, "1");
     ADD(sql,
         ", %s = CASE WHEN t.%s >= $6::bigint - 1 THEN t.%s ELSE statement_timestamp()"
-        " + least($8::bigint, $7::bigint * power(2::double precision, greatest(least(t.%s, 62), 0)))"
+        " + least($8::bigint, $7::bigint * power(2::double precision, greatest(least(t.%s, 62), "
+        "0)))"
         " * interval '1 microsecond' END",
         available, attempts, available, attempts);
     ADD(sql,

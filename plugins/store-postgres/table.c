@@ -36,22 +36,25 @@ static const struct expected expected[ROLE_COUNT] = {
 static const char columns_sql[] =
     "SELECT c.oid, c.relkind, a.attname, a.atttypid, pg_catalog.format_type(a.atttypid, NULL),"
     " c.relkind = 'r' AND NOT c.relhassubclass,"
-    " pg_catalog.has_any_column_privilege(c.oid, 'SELECT'),"
+    " pg_catalog.has_table_privilege(c.oid, 'SELECT')," /* a right to columns leaves ctid out */
     " pg_catalog.has_any_column_privilege(c.oid, 'INSERT'),"
-    " pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'),"
+    " pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE'),"
     " pg_catalog.has_table_privilege(c.oid, 'DELETE'),"
     " EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
-    "  WHERE g.tgrelid = c.oid AND p.proname = 'outbox_relay_wake' AND g.tgenabled <> 'D')"
+    "  WHERE g.tgrelid = c.oid AND p.proname = 'outbox_relay_wake' AND g.tgenabled <> 'D'),"
+    " pg_catalog.quote_ident(current_user)"
     " FROM pg_catalog.pg_class c"
     " LEFT JOIN pg_catalog.pg_attribute a"
     "  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " WHERE c.oid = pg_catalog.to_regclass($1)";
 
-/* Of each usable index: its oid, its first three columns, its condition. */
+/* Of each usable index: its oid, its first three columns, its condition, whether it keeps its first
+ * column unique; in a partitioned table it can do so only together with the partition key. */
 static const char indexes_sql[] =
     "SELECT i.indexrelid, k1.attname, k2.attname, k3.attname,"
-    " coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '')"
-    " FROM pg_catalog.pg_index i"
+    " coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), ''),"
+    " i.indisunique AND (i.indnkeyatts = 1 OR c.relkind = 'p')"
+    " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid"
     " JOIN pg_catalog.pg_attribute k1 ON k1.attrelid = i.indrelid AND k1.attnum = i.indkey[0]"
     " LEFT JOIN pg_catalog.pg_attribute k2 ON k2.attrelid = i.indrelid AND k2.attnum = i.indkey[1]"
     " LEFT JOIN pg_catalog.pg_attribute k3 ON k3.attrelid = i.indrelid AND k3.attnum = i.indkey[2]"
@@ -105,6 +108,45 @@ static void problem(struct table *table, const char *a, const char *b, const cha
     buffer_text(problems, "%s%s%s%s", a, b, c, d);
 }
 
+/* Whether settling or claiming writes to it. */
+static bool is_settled(enum role role)
+{
+    switch (role) {
+    case ROLE_STATUS:
+    case ROLE_ATTEMPTS:
+    case ROLE_LAST_ERROR:
+    case ROLE_AVAILABLE_AT:
+    case ROLE_LOCKED_BY:
+    case ROLE_LOCKED_AT:
+    case ROLE_DELIVERED_AT:
+    case ROLE_UPDATED_AT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *kind_words(char kind)
+{
+    switch (kind) {
+    case 'v':
+        return "a view";
+    case 'm':
+        return "a materialized view";
+    case 'f':
+        return "a foreign table";
+    case 'S':
+        return "a sequence";
+    case 'i':
+    case 'I':
+        return "an index";
+    case 'c':
+        return "a composite type";
+    default:
+        return "something else";
+    }
+}
+
 static void read_column(struct table *table, const struct names *names, const PGresult *columns,
                         int row)
 {
@@ -116,6 +158,7 @@ static void read_column(struct table *table, const struct names *names, const PG
         const char *type_name = PQgetvalue(columns, row, 4);
         table->has[role] = true;
         table->type[role] = type;
+        table->may_update &= !is_settled((enum role)role) || is_true(columns, row, 8);
         if (role == ROLE_EVENT_ID)
             (void)snprintf(table->id_type, sizeof(table->id_type), "%s",
                            type == TYPE_BPCHAR ? "bpchar" : type_name);
@@ -133,16 +176,18 @@ static void read_columns(struct table *table, const struct outbox_store *store,
     char kind = PQgetvalue(columns, 0, 1)[0];
     table->exists = true;
     table->oid = get_oid(columns, 0, 0);
+    if (kind != 'r' && kind != 'p') {
+        table->not_a_table = true;
+        problem(table, "it is no table but ", kind_words(kind), "", "");
+        return;
+    }
     table->by_tid = is_true(columns, 0, 5);
     table->may_select = is_true(columns, 0, 6);
     table->may_insert = is_true(columns, 0, 7);
-    table->may_update = is_true(columns, 0, 8);
+    table->may_update = true;
     table->may_delete = is_true(columns, 0, 9);
     table->trigger = is_true(columns, 0, 10);
-    if (kind != 'r' && kind != 'p') {
-        problem(table, "it is no table but a view, a foreign table or the like", "", "", "");
-        return;
-    }
+    (void)snprintf(table->user, sizeof(table->user), "%s", PQgetvalue(columns, 0, 11));
     for (int row = 0; row < PQntuples(columns); row++)
         read_column(table, &store->names, columns, row);
     for (int role = 0; role < ROLE_COUNT; role++)
@@ -161,6 +206,8 @@ static void read_index(struct table *table, const struct names *names, const PGr
     bool partial = condition[0] != '\0';
     if (!partial && strcmp(keys[0], names->column[ROLE_EVENT_ID]) == 0)
         table->id_index = true;
+    if (!partial && is_true(indexes, row, 5) && strcmp(keys[0], names->column[ROLE_EVENT_ID]) == 0)
+        table->id_unique = true;
     bool on_status = strcmp(keys[0], names->column[ROLE_STATUS]) == 0;
     if ((on_status && !partial) || (partial && strstr(condition, "= 'DEAD'")))
         table->dead_index = true;
@@ -228,7 +275,7 @@ enum outbox_status table_examine(struct outbox_session *session, struct table *t
         problem(table, "it does not exist", "", "", "");
     } else {
         read_columns(table, store, columns);
-        for (int row = 0; row < PQntuples(indexes); row++)
+        for (int row = 0; row < PQntuples(indexes) && !table->not_a_table; row++)
             read_index(table, &store->names, indexes, row);
         if (!table->claim_index && table->has[ROLE_SEQ])
             table->tie = ROLE_SEQ;
@@ -243,6 +290,31 @@ void table_clear(struct table *table)
     *table = (struct table){0};
 }
 
+const char *table_remedy(const struct table *table)
+{
+    if (!table->exists)
+        return "`outbox-relay init` makes it";
+    return table->not_a_table ? "name a table with `table`"
+                              : "name other columns with `columns`, or another `table`";
+}
+
+enum outbox_status table_may_relay(struct outbox_session *session, struct outbox_error *error)
+{
+    const struct table *table = &session->table;
+    bool lacks_delete = session->store->settings.delete_delivered && !table->may_delete;
+    if (table->may_select && table->may_update && !lacks_delete)
+        return OUTBOX_OK;
+    char rights[40];
+    (void)snprintf(rights, sizeof(rights), "%s%s%s", table->may_select ? "" : ", SELECT",
+                   table->may_update ? "" : ", UPDATE", lacks_delete ? ", DELETE" : "");
+    session->forget = true; /* it may be granted any time */
+    const char *name = session->store->names.table;
+    return outbox_fail(error, OUTBOX_DENIED, "42501",
+                       "claim events from %s: the relay could not settle them, it lacks %s; GRANT "
+                       "%s ON %s TO %s",
+                       name, rights + 2, rights + 2, name, table->user);
+}
+
 enum outbox_status table_failure(const struct outbox_store *store, const struct table *table,
                                  struct outbox_error *error)
 {
@@ -252,10 +324,9 @@ enum outbox_status table_failure(const struct outbox_store *store, const struct 
     char *problems = buffer_take(&list);
     if (!problems)
         return failure_of_memory(error);
-    const char *remedy = table->exists ? "name other columns with `columns`, or another `table`"
-                                       : "`outbox-relay init` makes it";
-    (void)outbox_fail(error, OUTBOX_SCHEMA, table->exists ? "42703" : "42P01", "table %s: %s; %s",
-                      store->names.table, problems, remedy);
+    const char *native = !table->exists ? "42P01" : table->not_a_table ? "42809" : "42703";
+    (void)outbox_fail(error, OUTBOX_SCHEMA, native, "table %s: %s; %s", store->names.table,
+                      problems, table_remedy(table));
     free(problems);
     return OUTBOX_SCHEMA;
 }

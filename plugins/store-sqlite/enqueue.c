@@ -251,16 +251,31 @@ static enum outbox_status insert_durably(struct inserter *inserter,
     return status;
 }
 
+/* UNAVAILABLE would leave open whether the events are committed. A disk that is full leaves no
+ * doubt: SQLite has rolled back. */
+static enum outbox_status report(enum outbox_status status, const struct outbox_error *why,
+                                 struct outbox_error *error)
+{
+    static const char full[] = "SQLITE_FULL";
+    if (status == OUTBOX_UNAVAILABLE && strncmp(why->native, full, sizeof(full) - 1) == 0)
+        return outbox_fail(error, OUTBOX_INTERNAL, why->native,
+                           "%.380s; nothing of this batch is committed", why->text);
+    return outbox_fail(error, status, why->native, "%s", why->text);
+}
+
 enum outbox_status store_enqueue(struct outbox_session *session,
                                  const struct outbox_enqueue_request *request,
                                  struct outbox_error *error)
 {
     struct inserter inserter = {session, NULL, 0};
+    struct outbox_error why = OUTBOX_ERROR_INIT;
     enum outbox_status status = session_ready(session, false, error);
     if (status == OUTBOX_OK)
         status = inserter_init(&inserter, error);
     if (status == OUTBOX_OK)
-        status = insert_durably(&inserter, request, error);
+        status = insert_durably(&inserter, request, &why);
+    if (status != OUTBOX_OK && why.text[0])
+        status = report(status, &why, error);
     (void)sqlite3_finalize(inserter.insert); /* repeats an error already reported */
     return status;
 }

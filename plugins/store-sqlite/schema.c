@@ -6,7 +6,11 @@
 #include "ops.h"
 #include "plan.h"
 
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char doing[] = "make the table";
 
@@ -27,29 +31,32 @@ static const char doing[] = "make the table";
  * because a time written otherwise ('T' for the blank, a number) would sort wrong and make an event
  * wait a day or for ever, without a word.
  */
-static const char create_table[] = "CREATE TABLE {table} (\n"
-                                   "    {seq} INTEGER PRIMARY KEY,\n"
-                                   "    {event_id} TEXT NOT NULL UNIQUE,\n"
-                                   "    {event_type} TEXT NOT NULL,\n"
-                                   "    {partition_key} TEXT,\n"
-                                   "    {ordering_key} TEXT,\n"
-                                   "    {aggregate_type} TEXT,\n"
-                                   "    {aggregate_id} TEXT,\n"
-                                   "    {status} TEXT NOT NULL DEFAULT 'PENDING'\n"
-                                   "        CHECK ({status}='PENDING' OR {status}='DELIVERING'\n"
-                                   "            OR {status}='DELIVERED' OR {status}='DEAD'),\n"
-                                   "    {attempts} INTEGER NOT NULL DEFAULT 0,\n"
-                                   "    {available_at} TEXT NOT NULL DEFAULT (" CLOCK ")\n"
-                                   "        CHECK (" IS_TIME("{available_at}") "),\n"
-                                   "    {locked_by} TEXT,\n"
-                                   "    {locked_at} TEXT,\n"
-                                   "    {delivered_at} TEXT,\n"
-                                   "    {created_at} TEXT NOT NULL DEFAULT (" CLOCK "),\n"
-                                   "    {updated_at} TEXT NOT NULL DEFAULT (" CLOCK "),\n"
-                                   "    {last_error} TEXT,\n"
-                                   "    {headers} TEXT NOT NULL DEFAULT '{}',\n"
-                                   "    {payload} BLOB NOT NULL\n"
-                                   ")";
+static const char create_table[] =
+    "CREATE TABLE {table} (\n"
+    "    {seq} INTEGER PRIMARY KEY,\n"
+    "    {event_id} TEXT NOT NULL UNIQUE,\n"
+    "    {event_type} TEXT NOT NULL,\n"
+    "    {partition_key} TEXT,\n"
+    "    {ordering_key} TEXT,\n"
+    "    {aggregate_type} TEXT,\n"
+    "    {aggregate_id} TEXT,\n"
+    "    {status} TEXT NOT NULL DEFAULT 'PENDING'\n"
+    "        CHECK ({status}='PENDING' OR {status}='DELIVERING'\n"
+    "            OR {status}='DELIVERED' OR {status}='DEAD'),\n"
+    "    {attempts} INTEGER NOT NULL DEFAULT 0,\n"
+    "    {available_at} TEXT NOT NULL DEFAULT (" CLOCK ")\n"
+    "        CHECK (" IS_TIME("{available_at}") "),\n"
+                                                "    {locked_by} TEXT,\n"
+                                                "    {locked_at} TEXT,\n"
+                                                "    {delivered_at} TEXT,\n"
+                                                "    {created_at} TEXT NOT NULL DEFAULT (" CLOCK
+                                                "),\n"
+                                                "    {updated_at} TEXT NOT NULL DEFAULT (" CLOCK
+                                                "),\n"
+                                                "    {last_error} TEXT,\n"
+                                                "    {headers} TEXT NOT NULL DEFAULT '{}',\n"
+                                                "    {payload} BLOB NOT NULL\n"
+                                                ")";
 
 /* An index that a statement needs. */
 struct index {
@@ -245,6 +252,11 @@ static enum outbox_status check_indexes(struct outbox_session *session,
     return status;
 }
 
+static bool may_write(const char *path)
+{
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+}
+
 /* Times that SQLite's text order puts in the wrong place gather at the end of the index. */
 static enum outbox_status check_times(struct outbox_session *session, const struct emitter *emitter,
                                       struct outbox_error *error)
@@ -274,6 +286,28 @@ static enum outbox_status check_times(struct outbox_session *session, const stru
     return status;
 }
 
+/* SQLite opens a file that this user may not write all the same, and for reading only. */
+static enum outbox_status check_writable(struct outbox_session *session,
+                                         const struct emitter *emitter, struct outbox_error *error)
+{
+    const char *path = session->store->path;
+    char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof(folder), "%s", path);
+    const char *denied = NULL;
+    if (sqlite3_db_readonly(session->db, "main") == 1 || !may_write(path))
+        denied = path;
+    else if (!may_write(dirname(folder)))
+        denied = folder;
+    if (!denied)
+        return OUTBOX_OK;
+    (void)outbox_fail(error, OUTBOX_SCHEMA, "SQLITE_READONLY",
+                      "%.300s cannot be written by this user, nothing can be claimed: give the "
+                      "right to write the file and its folder",
+                      denied);
+    finding(emitter, OUTBOX_LOG_ERROR, "%s", error->text);
+    return OUTBOX_SCHEMA;
+}
+
 static enum outbox_status check(struct outbox_session *session, const struct emitter *emitter,
                                 struct outbox_error *error)
 {
@@ -287,7 +321,9 @@ static enum outbox_status check(struct outbox_session *session, const struct emi
         return status;
     check_optional_columns(session, emitter);
     status = check_indexes(session, emitter, error);
-    return status == OUTBOX_OK ? check_times(session, emitter, error) : status;
+    if (status == OUTBOX_OK)
+        status = check_times(session, emitter, error);
+    return status == OUTBOX_OK ? check_writable(session, emitter, error) : status;
 }
 
 enum outbox_status store_schema(struct outbox_store *store, struct outbox_session *session,

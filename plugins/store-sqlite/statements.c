@@ -52,8 +52,7 @@ static const char *const patterns[STATEMENT_COUNT] = {
     [STATEMENT_RETRY] = "UPDATE {table} SET {status}='PENDING'," CHARGED(
         "1") "{available_at}=r.available," UNLOCK ERROR OURS_FROM,
     [STATEMENT_DEAD] =
-        "UPDATE {table} SET {status}='DEAD'," CHARGED("r.charge") UNLOCK ERROR
-            OURS_FROM,
+        "UPDATE {table} SET {status}='DEAD'," CHARGED("r.charge") UNLOCK ERROR OURS_FROM,
     [STATEMENT_RELEASE] = "UPDATE {table} SET {status}='PENDING'," UNLOCK ERROR OURS_FROM,
     [STATEMENT_RENEW] = "UPDATE {table} SET {locked_at}=?2,{updated_at}=?2 "
                         "WHERE {status}='DELIVERING' AND {locked_at}>'' AND {locked_by}=?1",

@@ -79,6 +79,26 @@ static void an_event_that_crashes_its_relay_ends_dead(void **state)
     fixture_check_invariants(fixture);
 }
 
+/* The greatest number of an SQL integer. */
+static void attempts_at_the_end_of_their_range_block_no_other_event(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 4);
+    fixture_execute(fixture,
+                    "UPDATE %s SET attempts = 2147483647 WHERE event_id = "
+                    "'00000000-0000-7000-8000-000000000000'",
+                    fixture->contract->table);
+    struct outbox_claim *claim = fixture_claim(fixture, 0, 4);
+    assert_int_equal(fixture_settle(fixture, 0, claim, 0, 4, OUTBOX_SETTLE_RETRY).settled, 4);
+    assert_int_equal(fixture_claim(fixture, 0, 4)->count, 4);
+    fixture_age_leases(fixture, 61);
+    struct outbox_reap_result result = fixture_reap(fixture, 1, 25, 0);
+    assert_int_equal(result.returned, 3);
+    assert_int_equal(result.dead, 1);
+    assert_int_equal(fixture_count(fixture, "attempts >= 2147483647 AND status = 'DEAD'"), 1);
+    assert_int_equal(fixture_count(fixture, "attempts = 2 AND status = 'PENDING'"), 3);
+}
+
 static void a_lease_of_another_make_of_relay_lasts_longer(void **state)
 {
     struct fixture *fixture = *state;
@@ -256,6 +276,7 @@ const struct CMUnitTest contract_lease_tests[] = {
     CONTRACT_TEST(an_expired_lease_is_charged_as_an_attempt, fixture_setup_lease),
     CONTRACT_TEST(reaping_backs_off, fixture_setup_lease),
     CONTRACT_TEST(an_event_that_crashes_its_relay_ends_dead, fixture_setup_lease),
+    CONTRACT_TEST(attempts_at_the_end_of_their_range_block_no_other_event, fixture_setup_lease),
     CONTRACT_TEST(a_lease_of_another_make_of_relay_lasts_longer, fixture_setup_lease),
     CONTRACT_TEST(a_row_that_another_relay_holds_is_not_claimed, fixture_setup_lease),
     CONTRACT_TEST(reaping_stops_at_max_events, fixture_setup_lease),

@@ -72,6 +72,7 @@ static void a_wrong_setting_is_named_with_the_nearest(void **state)
         {{.name = "columns", .pairs = &column, .pair_count = 1}, "\"payload\""},
         {{.name = "table", .text = "a.b.c"}, "schema.table"},
         {{.name = "table", .text = ""}, "empty"},
+        {{.name = "table", .text = " "}, "blanks"},
         {{.name = "table", .text = "\"open"}, "schema.table"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -150,7 +151,7 @@ static PGconn *connect_aside(struct fixture *fixture)
     "SELECT count(*) FROM pg_stat_activity WHERE application_name = '" SESSION_NAME "'"            \
     " AND wait_event_type = 'Lock'"
 
-static void an_interrupt_ends_the_wait_and_the_session_goes_on(void **state)
+static void an_interrupt_ends_the_wait_at_once_and_the_session_is_lost(void **state)
 {
     struct fixture *fixture = *state;
     struct opened opened;
@@ -166,7 +167,13 @@ static void an_interrupt_ends_the_wait_and_the_session_goes_on(void **state)
     opened.ops->interrupt(opened.session);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(waiting.status, OUTBOX_INTERRUPTED);
+    expect(fixture, WAITING, "1"); /* the server was not asked, and need not have answered */
+    assert_int_equal(try_claim(&opened, 1, &waiting.claim, &waiting.error), OUTBOX_UNAVAILABLE);
+    fixture_execute(fixture, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE"
+                             " application_name = '" SESSION_NAME "'");
+    opened.ops->session_close(opened.session);
     PQfinish(locker);
+    opened.session = contract_session_open(fixture->contract->plugin, opened.store);
     assert_int_equal(deliver(&opened, claim_from(&opened, 10)), 1);
     close_opened(&opened);
 }
@@ -440,7 +447,7 @@ const struct CMUnitTest postgres_fault_tests[] = {
     CONTRACT_TEST(a_wrong_setting_is_named_with_the_nearest, fixture_setup_no_table),
     CONTRACT_TEST(a_terminated_session_is_unavailable_and_another_works, fixture_setup_lease),
     CONTRACT_TEST(a_server_that_is_read_only_is_said_to_be, fixture_setup_lease),
-    CONTRACT_TEST(an_interrupt_ends_the_wait_and_the_session_goes_on, fixture_setup_lease),
+    CONTRACT_TEST(an_interrupt_ends_the_wait_at_once_and_the_session_is_lost, fixture_setup_lease),
     CONTRACT_TEST(a_statement_that_takes_too_long_times_out, fixture_setup_lease),
     CONTRACT_TEST(a_deadlock_is_tried_again, fixture_setup_lease),
     CONTRACT_TEST(a_reason_of_any_bytes_is_stored, fixture_setup_lease),

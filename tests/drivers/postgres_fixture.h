@@ -69,5 +69,7 @@ extern const struct CMUnitTest postgres_table_tests[];
 extern const size_t postgres_table_test_count;
 extern const struct CMUnitTest postgres_fault_tests[];
 extern const size_t postgres_fault_test_count;
+extern const struct CMUnitTest postgres_right_tests[];
+extern const size_t postgres_right_test_count;
 
 #endif

@@ -119,11 +119,13 @@ static void a_foreign_table_is_upgraded_once(void **state)
     struct outbox_claim *claim = claim_from(&opened, 5);
     struct outbox_error error = OUTBOX_ERROR_INIT;
     char last[200] = "";
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(last, sizeof(last), "silent");
         contract_ok(opened.ops->schema(opened.store, opened.session, OUTBOX_SCHEMA_APPLY, keep_last,
                                        last, &error),
                     &error);
-    assert_string_equal(last, "-- nothing to do");
+        assert_int_equal(strcmp(last, "silent") == 0, i == 1);
+    }
     assert_int_equal(deliver(&opened, claim), 5);
     assert_int_equal(deliver(&opened, claim_from(&opened, 10)), 5);
     close_opened(&opened);

@@ -4,6 +4,9 @@
  */
 #include "sqlite_fixture.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define CLOCK "(strftime('%Y-%m-%d %H:%M:%f','now'))"
 
 /* Exactly the columns of the layout, the ids as bytes, and another order of columns. */
@@ -253,6 +256,69 @@ static void a_time_written_otherwise_is_refused_or_reported(void **state)
     assert_int_equal(fixture_count(fixture, "1=1"), 1);
 }
 
+static void a_time_of_the_wrong_shape_is_not_inserted(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const wrong[] = {
+        "2024-1-01 00:00:00.0000", "2024-01-01 00:00:00Z",       "2024-01-01 00:00:00 UTC",
+        "2024-01-01 00:00",        "2024-01-01 00:00:00.000000", "abcd-ef-gh ij:kl:mn.opq",
+        "2024/01/01 00:00:00.000", "2024-01-01 00:00:00.000+02", " 2024-01-01 00:00:00.00",
+        "2024-91-01 00:00:00.000", "2024-01-01 00:00:00,000",    "1704067200",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        fixture_execute(fixture,
+                        "INSERT OR IGNORE INTO openoutbox_events(event_id,event_type,payload,"
+                        "available_at) VALUES ('%zu','t',x'00','%s')",
+                        i, wrong[i]);
+    assert_int_equal(fixture_count(fixture, "1=1"), 0);
+    fixture_execute(fixture, "INSERT INTO openoutbox_events(event_id,event_type,payload,"
+                             "available_at) VALUES ('a','t',x'00','2024-01-01 00:00:00'),"
+                             "('b','t',x'00','2024-12-31 23:59:59.999')");
+    assert_int_equal(fixture_claim(fixture, 0, 5)->count, 2);
+}
+
+static void attempts_at_the_end_of_64_bits_stay_a_number(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_enqueue(fixture, 3);
+    struct outbox_claim *claim = fixture_claim(fixture, 0, 3);
+    fixture_execute(fixture, "UPDATE openoutbox_events SET attempts=9223372036854775807");
+    assert_int_equal(fixture_settle(fixture, 0, claim, 0, 1, OUTBOX_SETTLE_RETRY).settled, 1);
+    assert_int_equal(fixture_settle(fixture, 0, claim, 1, 1, OUTBOX_SETTLE_DEAD).settled, 1);
+    fixture_age_leases(fixture, 61);
+    assert_int_equal(fixture_reap(fixture, 0, 25, 0).dead, 1);
+    assert_int_equal(
+        fixture_count(fixture, "attempts=9223372036854775807 AND typeof(attempts)='integer'"), 3);
+}
+
+static void a_file_that_may_only_be_read_is_reported(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    const struct sqlite_database *database = fixture->contract->context;
+    const bool root = geteuid() == 0;
+    fixture_enqueue(fixture, 1);
+    assert_int_equal(fixture_count(fixture, "1=1"), 1); /* keeps the log there */
+    fixture_session_close(fixture, 0);
+    for (int i = 0; i < 2; i++) {
+        const bool of_folder = i == 1;
+        assert_int_equal(chmod(database->folder, of_folder ? 0555 : 0777), 0);
+        assert_int_equal(chmod(database->path, of_folder ? 0666 : 0444), 0);
+        assert_int_equal(root ? seteuid(65534) : 0, 0); /* root may write whatever the mode */
+        fixture_session_reopen(fixture, 0);
+        enum outbox_status status = check(fixture, &findings);
+        fixture_session_close(fixture, 0);
+        assert_int_equal(root ? seteuid(0) : 0, 0);
+        assert_int_equal(chmod(database->folder, 0700), 0);
+        assert_int_equal(chmod(database->path, 0644), 0);
+        assert_int_equal(status, OUTBOX_SCHEMA);
+        assert_int_equal(findings.by_level[OUTBOX_LOG_ERROR], 1);
+        assert_non_null(strstr(findings.text, of_folder ? database->folder : database->path));
+    }
+    fixture_session_reopen(fixture, 0);
+    assert_int_equal(check(fixture, &findings), OUTBOX_OK);
+}
+
 /* ---- Options ------------------------------------------------------------------------------ */
 
 static enum outbox_status open_with(const struct store_contract *contract, uint32_t mode,
@@ -275,13 +341,22 @@ static enum outbox_status open_with(const struct store_contract *contract, uint3
 static void urls_that_name_no_file_are_refused(void **state)
 {
     const struct store_contract *contract = *state;
-    static const char *const urls[] = {"postgres://x", "sqlite:", "sqlite::memory:", "sqlite://",
-                                       "/var/x.db"};
+    static const char *const urls[] = {"sqlite:", "sqlite::memory:", "sqlite://"};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         const struct contract_value value = {.name = "url", .text = urls[i]};
         struct outbox_error error = OUTBOX_ERROR_INIT;
         assert_int_equal(open_with(contract, OUTBOX_MODE_LEASE, &value, 1, &error), OUTBOX_INVALID);
         assert_non_null(strstr(error.text, urls[i]));
+    }
+    static const char *const others[] = {"postgres://app:Secr3t@db/x", "app:Secr3t@db", "Secr3t",
+                                         ""};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        const struct contract_value value = {.name = "url", .text = others[i]};
+        struct outbox_error error = OUTBOX_ERROR_INIT;
+        assert_int_equal(open_with(contract, OUTBOX_MODE_LEASE, &value, 1, &error), OUTBOX_INVALID);
+        assert_non_null(strstr(error.text, "sqlite:PATH"));
+        assert_null(strstr(error.text, "Secr3t"));
+        assert_true(i > 0 || strstr(error.text, "postgres"));
     }
     const struct contract_value good = {.name = "url", .text = "sqlite:///var/x.db"};
     struct outbox_error error = OUTBOX_ERROR_INIT;
@@ -306,7 +381,7 @@ static void names_that_are_no_identifiers_are_refused(void **state)
     refuse_columns(contract, "payload", "a\"; DROP TABLE x", "columns.payload");
     refuse_columns(contract, "payload", "", "columns.payload");
     refuse_columns(contract, "payload", "HEADERS", "headers");
-    static const char *const tables[] = {"", "a b", "other.events", "1st", "a\"b"};
+    static const char *const tables[] = {"", " ", "a b", "other.events", "1st", "a\"b"};
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         const struct contract_value values[] = {contract->values[0],
                                                 {.name = "table", .text = tables[i]}};
@@ -357,6 +432,9 @@ const struct CMUnitTest sqlite_table_tests[] = {
                   fixture_setup_no_table),
     CONTRACT_TEST(what_is_no_ordinary_table_is_refused, fixture_setup_no_table),
     CONTRACT_TEST(a_time_written_otherwise_is_refused_or_reported, fixture_setup_no_table),
+    CONTRACT_TEST(a_time_of_the_wrong_shape_is_not_inserted, fixture_setup_lease),
+    CONTRACT_TEST(attempts_at_the_end_of_64_bits_stay_a_number, fixture_setup_lease),
+    CONTRACT_TEST(a_file_that_may_only_be_read_is_reported, fixture_setup_lease),
     PLAIN_TEST(columns_can_be_called_otherwise),
     PLAIN_TEST(urls_that_name_no_file_are_refused),
     PLAIN_TEST(names_that_are_no_identifiers_are_refused),

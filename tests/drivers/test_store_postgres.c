@@ -36,6 +36,8 @@ int main(int argc, char **argv)
                                    postgres_table_test_count, &contract);
     failures += contract_run_tests("faults of PostgreSQL", postgres_fault_tests,
                                    postgres_fault_test_count, &contract);
+    failures += contract_run_tests("rights in PostgreSQL", postgres_right_tests,
+                                   postgres_right_test_count, &contract);
     PQfinish(server.conn);
     return failures == 0 ? 0 : 1;
 }

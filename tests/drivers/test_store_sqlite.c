@@ -165,8 +165,9 @@ static void a_full_disk_changes_nothing(void **state)
     const struct outbox_enqueue_request request = {sizeof(request), &event, sizeof(event), 1};
     enum outbox_status status = fixture->ops->enqueue(fixture->sessions[0], &request, &error);
     free(large);
-    assert_int_equal(status, OUTBOX_UNAVAILABLE);
+    assert_int_equal(status, OUTBOX_INTERNAL); /* not one that leaves it open */
     assert_string_equal(error.native, "SQLITE_FULL");
+    assert_non_null(strstr(error.text, "nothing of this batch is committed"));
     assert_int_equal(fixture_count(fixture, "1=1"), 3);
     assert_int_equal(fixture_count(fixture, "status='PENDING'"), 3);
     assert_int_equal(fixture_claim(fixture, 0, 5)->count, 3); /* the session still works */

@@ -135,7 +135,9 @@ static void a_file_that_cannot_be_read_is_named(void **state)
                           "/nonexistent/relay.json: cannot be read: No such file or directory; "
                           "name the configuration with -c FILE or in $OUTBOX_CONFIG",
                           NULL);
-    assert_source_refused(&(struct config_source){.path = "/"}, "/: cannot be read: Is a directory",
+    assert_source_refused(&(struct config_source){.path = "/"},
+                          "/: cannot be read: Is a directory; name the configuration with -c FILE "
+                          "or in $OUTBOX_CONFIG",
                           NULL);
 }
 

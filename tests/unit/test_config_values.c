@@ -72,6 +72,23 @@ static void variables_are_replaced_wherever_they_stand(void **state)
     assert_text("\"${TEST_UNSET:-a:-b$c}\"", "a:-b$c");
 }
 
+static void a_text_key_keeps_what_set_says_word_for_word(void **state)
+{
+    (void)state;
+    assert_text("null", "null");
+    assert_text("1.50", "1.50");
+    assert_text("true", "true");
+    assert_text("\"quoted\"", "quoted");
+    assert_value_refused("table", "[1]",
+                         "pipelines[0].store.table: found an array, allowed is text in quotes");
+    static const char *const sets[] = {"pipelines.0.store.table=5", "pipelines.0.store={\"url\":"
+                                                                    "\"u\",\"driver\":\"sample\","
+                                                                    "\"table\":6}"};
+    assert_source_refused(
+        &(struct config_source){.text = PIPELINE(""), .set = sets, .set_count = 2},
+        "pipelines[0].store.table: found 6, allowed is text in quotes", NULL);
+}
+
 static void what_is_escaped_or_no_reference_stays(void **state)
 {
     (void)state;
@@ -151,16 +168,19 @@ static void a_mistake_shows_the_reference_never_its_value(void **state)
 static void a_secret_is_never_shown(void **state)
 {
     (void)state;
-    assert_value_refused("password", "12345",
-                         "pipelines[0].store.password: found (secret), allowed is text in quotes "
-                         "or {\"file\": PATH}");
+    assert_refused(
+        "{\"pipelines\": [{\"name\": \"orders\", \"publisher\": {\"driver\": \"sample\"},"
+        " \"store\": {\"driver\": \"sample\", \"url\": \"u\", \"password\": 12345}}]}",
+        "pipelines[0].store.password: found (secret), allowed is text in quotes "
+        "or {\"file\": PATH}",
+        NULL);
     assert_value_refused("password", "[\"hunter2\"]",
                          "pipelines[0].store.password: found an array, allowed is text in quotes "
                          "or {\"file\": PATH}");
     assert_value_refused("login", "\"hunter2\"",
                          "pipelines[0].store.login: found (secret), allowed is an object whose "
                          "values are text");
-    assert_value_refused("login.pin", "12345",
+    assert_value_refused("login", "{\"pin\": 12345}",
                          "pipelines[0].store.login.pin: found (secret), allowed is text in quotes "
                          "or {\"file\": PATH}");
     assert_value_refused("pasword", "\"hunter2\"",
@@ -264,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(variables_are_replaced_wherever_they_stand),
+        cmocka_unit_test(a_text_key_keeps_what_set_says_word_for_word),
         cmocka_unit_test(what_is_escaped_or_no_reference_stays),
         cmocka_unit_test(a_variable_that_is_not_set_is_named),
         cmocka_unit_test(a_broken_reference_is_told),
