@@ -45,6 +45,7 @@ def test_an_event_is_not_lost_to_a_standard_output_that_is_closed(table):
         preexec_fn=close(0, 1), timeout=settings.PATIENCE,
     )  # fmt: skip
     assert done.returncode != 0
+    assert "Bad file descriptor" in done.stderr.decode(), "something else has taken its place"
     assert [row["status"] for row in table.rows()] != ["DELIVERED"]
     table("run", "--once")
     assert [row["status"] for row in table.rows()] == ["DELIVERED"]
