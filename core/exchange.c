@@ -15,6 +15,9 @@
 #define CLAIM_BYTES ((uint64_t)8 << 20)
 #define CLAIM_GROWTH 4
 #define SETTLE_TRIES 5
+/* While events come one by one a wake-up for each is cheap, and going to sleep anew is not. With
+ * more at a time producers are left in peace. */
+#define TRICKLE 2
 /* A driver has the deadline; the relay waits a little longer before it decides on its own. */
 #define GIVE_UP_GRACE (2 * SECOND)
 #define RECONNECT_TRIES_ONCE 6
@@ -323,7 +326,8 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     if (claim->count == asked)
         poller_kick_one(pipeline);
     publish(worker, batch);
-    poller_disarm(worker); /* awake: not before the events are on their way */
+    if (claim->count > TRICKLE)
+        poller_disarm(worker);
 }
 
 /* ---- One trip ----------------------------------------------------------------------------- */

@@ -61,7 +61,7 @@ void poller_disarm(struct worker *worker)
 
     if (!worker->armed)
         return;
-    worker->armed = worker->woken = false;
+    worker->armed = false;
     worker->wake_fd = -1;
     if (pipeline->store_ops->wake_disarm)
         pipeline->store_ops->wake_disarm(pipeline->store);

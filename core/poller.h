@@ -17,10 +17,10 @@ bool poller_take(struct worker *worker) __attribute__((warn_unused_result));
 /* Stops being the poller, if it is, and kicks a parked worker to take over. */
 void poller_leave(struct worker *worker);
 
-/* Tells the store that this relay is about to sleep, each time anew: another relay that did so for
- * both may have gone. Returns true if it is news, and the caller polls once more before it sleeps.
- */
-bool poller_arm(struct worker *worker) __attribute__((warn_unused_result));
+/* Tells the store that this relay is about to sleep. Returns true if it is news: something may have
+ * come before, so the caller polls once more before it sleeps. When armed already this empties the
+ * channel, and takes over from another relay that was asleep for both and has gone. */
+bool poller_arm(struct worker *worker);
 void poller_disarm(struct worker *worker);
 
 /* Kicks one parked worker of the pipeline, if there is one. */

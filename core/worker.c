@@ -190,12 +190,15 @@ static void wait_as_poller(struct worker *worker, int64_t deadline)
 {
     if (worker->poll_at < deadline)
         deadline = worker->poll_at;
-    if (bell_wait(&worker->bell, worker->wake_fd, deadline)) {
-        worker->woken = worker->hungry = true; /* first the events, then the channel */
+    bool woken = bell_wait(&worker->bell, worker->wake_fd, deadline);
+    if (!woken && clock_now() < worker->poll_at)
+        return;
+    if (woken)
         worker->poll_interval = worker->tunables.poll_min;
-    } else if (clock_now() >= worker->poll_at) {
-        worker->hungry = true;
-    }
+    /* Empties the channel, before the claim so that nothing is missed between the two. */
+    if (worker->armed)
+        poller_arm(worker);
+    worker->hungry = true;
 }
 
 /* Leaves the polling to another worker. That one may be stuck in publish(): then this one claims.
@@ -229,9 +232,7 @@ static void worker_wait(struct worker *worker)
     if (!could_poll)
         poller_leave(worker);
     if (could_poll && poller_take(worker)) {
-        if (worker->woken)
-            poller_disarm(worker);
-        if (poller_arm(worker))
+        if (!worker->armed && poller_arm(worker))
             worker->hungry = true; /* once more: something may have come before we armed */
         else
             wait_as_poller(worker, deadline);

@@ -42,7 +42,6 @@ struct worker {
     _Atomic bool parked, kicked;
     int64_t poll_interval, poll_at;
     bool armed;
-    bool woken; /* by the channel, which is still to be emptied */
     int wake_fd;
     int64_t arm_at; /* not before: the wake-up channel failed */
 };

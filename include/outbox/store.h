@@ -273,7 +273,8 @@ struct outbox_store_ops {
      * due makes *fd readable (a hint only: it may be missed, or come for nothing). *fd stays the
      * driver's and is valid until wake_disarm() or the next wake_arm(). Once armed, the relay polls
      * once more before it sleeps. Returns UNAVAILABLE if the channel is broken; the relay then
-     * polls, and arms again next time. Must not block longer than a round trip. */
+     * polls, and arms again next time. Called again while armed it empties the fd; what comes
+     * after that makes it readable anew. Must not block longer than a round trip. */
     enum outbox_status (*wake_arm)(struct outbox_store *store, int *fd, struct outbox_error *error);
 
     /* O, with WAKE. The relay is awake: producers need not signal any more. Empties the fd. */

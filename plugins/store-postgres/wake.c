@@ -105,6 +105,8 @@ enum outbox_status wake_arm(struct outbox_store *store, int *fd, struct outbox_e
     enum outbox_status status = connect_wake(store, error);
     if (status == OUTBOX_OK && !wake->armed)
         status = try_lock(store, &wake->armed, error);
+    else if (status == OUTBOX_OK && !PQconsumeInput(wake->session->conn))
+        status = failure_of_connection(wake->session, "listen for", error);
     if (status != OUTBOX_OK) {
         wake_close(store);
         return status;
