@@ -218,9 +218,11 @@ static bool append_integer(struct bytes *line, const char *name, int64_t number)
 static bool append_instant(struct bytes *line, const char *name, int64_t microseconds)
 {
     int64_t fraction = microseconds % MICROSECONDS;
-    if (fraction < 0)
+    time_t seconds = (time_t)(microseconds / MICROSECONDS);
+    if (fraction < 0) {
         fraction += MICROSECONDS;
-    time_t seconds = (time_t)((microseconds - fraction) / MICROSECONDS);
+        seconds--;
+    }
     struct tm calendar;
     char date[64], text[96];
     if (!gmtime_r(&seconds, &calendar) || calendar.tm_year > 9999 - 1900 ||
