@@ -24,6 +24,7 @@ static const struct capability_name store_capabilities[] = {
 
 static const struct capability_name publisher_capabilities[] = {
     {OUTBOX_PUBLISHER_KEEPS_ORDER, "keeps-order"},
+    {OUTBOX_PUBLISHER_ATTRIBUTES, "attributes"},
     {0, NULL},
 };
 

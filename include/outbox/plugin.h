@@ -32,6 +32,12 @@ struct outbox_plugin {
     uint64_t option_count;
     const struct outbox_store_ops *store;         /* of a store, else NULL */
     const struct outbox_publisher_ops *publisher; /* of a publisher, else NULL */
+
+    /* Since 1.1. Of a publisher: what `route.properties` may set for each message. Of each entry
+     * only name and help are looked at. */
+    const struct outbox_option *properties;
+    uint64_t property_size; /* byte distance between properties */
+    uint64_t property_count;
 };
 
 /* The one symbol that a driver exports. Called once, before anything else of the driver, by one
@@ -49,6 +55,10 @@ OUTBOX_EXPORT const struct outbox_plugin *outbox_plugin_entry(const struct outbo
 #define OUTBOX_OPTIONS(table)                                                                      \
     .options = (table), .option_size = sizeof((table)[0]),                                         \
     .option_count = sizeof(table) / sizeof((table)[0])
+
+#define OUTBOX_PROPERTIES(table)                                                                   \
+    .properties = (table), .property_size = sizeof((table)[0]),                                    \
+    .property_count = sizeof(table) / sizeof((table)[0])
 
 #define OUTBOX_PLUGIN(plugin_kind, ...)                                                            \
     static const struct outbox_plugin outbox_plugin_descriptor = {                                 \

@@ -21,8 +21,25 @@ struct outbox_message {
     struct outbox_slice topic; /* where to: topic, subject, stream, routing key */
     struct outbox_slice key;   /* partitioning key, absent if there is none */
     struct outbox_slice payload;
-    const struct outbox_pair *headers; /* the event's own headers, in their order */
+    /* What to send as headers, in their order: the event's own and the relay's, as `route.headers`
+     * asks. Names are distinct and not empty; values are any bytes. What the protocol cannot carry
+     * as it is makes the message REJECTED: never changed, cut or left out. */
+    const struct outbox_pair *headers;
     uint64_t header_count;
+
+    /* Since 1.1. */
+
+    /* Media type of the payload where the format sets one, else absent. To be put where the
+     * protocol has its place for it; it is not among the headers. */
+    struct outbox_slice content_type;
+    /* CloudEvents context attributes ("specversion", "id", "source", ...), to be named and encoded
+     * as the CloudEvents binding of the protocol says. Only with OUTBOX_PUBLISHER_ATTRIBUTES. */
+    const struct outbox_pair *attributes;
+    uint64_t attribute_count;
+    /* What `route.properties` asks for, of the names in outbox_plugin.properties. A value that is
+     * of no use makes the message REJECTED. */
+    const struct outbox_pair *properties;
+    uint64_t property_count;
 };
 
 /* Messages handed over together, of one pipeline, in the order in which the store gave them. */
@@ -46,7 +63,8 @@ enum outbox_outcome {
     OUTBOX_RETRY = 2,    /* this event failed and may work later: an attempt is charged */
     OUTBOX_UNKNOWN = 3,  /* sent, no answer in time: as RETRY, and may become a duplicate */
     OUTBOX_REJECTED = 4, /* can never work: the event becomes DEAD */
-    OUTBOX_AWAY = 5      /* the broker is away: no attempt charged, the pipeline pauses */
+    OUTBOX_AWAY = 5      /* the broker is away: no attempt charged, the pipeline pauses. Also for
+                            what was sent to a connection that was lost or fell silent as a whole */
 };
 
 /* The outcome of one message or of a run of them. Copied by complete() before it returns. */
@@ -65,13 +83,30 @@ struct outbox_publisher_limits {
 
 /* Capability bits of a publisher. */
 enum outbox_publisher_capability {
-    OUTBOX_PUBLISHER_KEEPS_ORDER = 1u << 0 /* messages of equal key arrive in the order given, also
-                                              when one of them fails */
+    OUTBOX_PUBLISHER_KEEPS_ORDER = 1u << 0, /* messages of equal key arrive in the order given, also
+                                               when one of them fails */
+    OUTBOX_PUBLISHER_ATTRIBUTES = 1u << 1   /* since 1.1: sends attributes and content_type of a
+                                               message as its CloudEvents binding says */
+};
+
+/* Since 1.1. What an operator should know before the relay runs: one finding, level as of a log
+ * line; an error is what events would fail of, a warning what some may fail of. */
+typedef void outbox_check_line(void *context, uint32_t level, const char *text);
+
+/* Since 1.1. What the configuration says before there is an event. */
+struct outbox_publisher_check {
+    uint64_t size;
+    /* Where events can go, as far as that is known: topic and properties are set, all else is
+     * absent. Empty where every topic depends on the event. */
+    const struct outbox_message *destinations;
+    uint64_t destination_size; /* byte distance between destinations */
+    uint64_t destination_count;
+    uint64_t max_payload; /* bytes: a broker that takes less is worth a finding */
 };
 
 /*
  * Threads: open and close are called by one thread, never beside another op. publish, flush,
- * cancel and ping may be called by several threads at once. A driver may complete messages from
+ * cancel, ping and check may be called by several threads at once. A driver may complete messages from
  * threads of its own; it starts them in open (signals are blocked by then) and joins them in close.
  *
  * R = required, O = optional (NULL: unsupported, and the relay says so where it matters).
@@ -120,6 +155,14 @@ struct outbox_publisher_ops {
      * Called by `check --connect`, and while the pipeline is paused, by one thread. */
     enum outbox_status (*ping)(struct outbox_publisher *publisher, int64_t deadline,
                                struct outbox_error *error);
+
+    /* O. Since 1.1. Asks the broker what would fail later: a missing topic, stream or exchange, a
+     * missing right, a limit smaller than what may be sent. Changes nothing there. Reports each
+     * finding to `line`, then returns OK; a failure means that it could not ask. Called by
+     * `check --connect` after a ping that succeeded. */
+    enum outbox_status (*check)(struct outbox_publisher *publisher,
+                                const struct outbox_publisher_check *check, int64_t deadline,
+                                outbox_check_line *line, void *context, struct outbox_error *error);
 };
 
 #ifdef __cplusplus

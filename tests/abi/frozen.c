@@ -16,7 +16,7 @@
 _Static_assert(sizeof(void *) == 8, "the layout is that of 64-bit machines");
 
 IS(OUTBOX_ABI_MAJOR, 1);
-IS(OUTBOX_ABI_MINOR, 0);
+IS(OUTBOX_ABI_MINOR, 1);
 
 /* ---- types.h ------------------------------------------------------------------------------ */
 
@@ -241,13 +241,18 @@ AT(outbox_store_ops, wake_disarm, 144);
 
 /* ---- publisher.h -------------------------------------------------------------------------- */
 
-SIZE(outbox_message, 72);
+SIZE(outbox_message, 120); /* 1.0: 72 */
 AT(outbox_message, event, 0);
 AT(outbox_message, topic, 8);
 AT(outbox_message, key, 24);
 AT(outbox_message, payload, 40);
 AT(outbox_message, headers, 56);
 AT(outbox_message, header_count, 64);
+AT(outbox_message, content_type, 72);
+AT(outbox_message, attributes, 88);
+AT(outbox_message, attribute_count, 96);
+AT(outbox_message, properties, 104);
+AT(outbox_message, property_count, 112);
 
 SIZE(outbox_batch, 40);
 AT(outbox_batch, size, 0);
@@ -274,8 +279,16 @@ AT(outbox_publisher_limits, max_payload, 8);
 AT(outbox_publisher_limits, max_in_flight, 16);
 
 IS(OUTBOX_PUBLISHER_KEEPS_ORDER, 1);
+IS(OUTBOX_PUBLISHER_ATTRIBUTES, 2);
 
-SIZE(outbox_publisher_ops, 64);
+SIZE(outbox_publisher_check, 40);
+AT(outbox_publisher_check, size, 0);
+AT(outbox_publisher_check, destinations, 8);
+AT(outbox_publisher_check, destination_size, 16);
+AT(outbox_publisher_check, destination_count, 24);
+AT(outbox_publisher_check, max_payload, 32);
+
+SIZE(outbox_publisher_ops, 72); /* 1.0: 64 */
 AT(outbox_publisher_ops, size, 0);
 AT(outbox_publisher_ops, open, 8);
 AT(outbox_publisher_ops, close, 16);
@@ -284,13 +297,14 @@ AT(outbox_publisher_ops, publish, 32);
 AT(outbox_publisher_ops, flush, 40);
 AT(outbox_publisher_ops, cancel, 48);
 AT(outbox_publisher_ops, ping, 56);
+AT(outbox_publisher_ops, check, 64);
 
 /* ---- plugin.h ----------------------------------------------------------------------------- */
 
 IS(OUTBOX_KIND_STORE, 1);
 IS(OUTBOX_KIND_PUBLISHER, 2);
 
-SIZE(outbox_plugin, 96);
+SIZE(outbox_plugin, 120); /* 1.0: 96 */
 AT(outbox_plugin, size, 0);
 AT(outbox_plugin, abi_major, 8);
 AT(outbox_plugin, abi_minor, 12);
@@ -305,6 +319,9 @@ AT(outbox_plugin, option_size, 64);
 AT(outbox_plugin, option_count, 72);
 AT(outbox_plugin, store, 80);
 AT(outbox_plugin, publisher, 88);
+AT(outbox_plugin, properties, 96);
+AT(outbox_plugin, property_size, 104);
+AT(outbox_plugin, property_count, 112);
 
 int main(void)
 {

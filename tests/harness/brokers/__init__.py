@@ -1,0 +1,3 @@
+"""__init__.py - the real brokers that publishers are tested against, a file each
+SPDX-License-Identifier: MIT
+"""
