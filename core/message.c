@@ -31,7 +31,7 @@ bool message_make(const struct outbox_event *event, uint64_t max_payload, struct
         *why = too_large(arena, event->payload_size, max_payload);
         return false;
     }
-    switch (headers_parse(event->headers, arena, &pairs, &count, &mistake)) {
+    switch (headers_parse(event->headers, 0, arena, &pairs, &count, &mistake)) {
     case HEADERS_OK:
         break;
     case HEADERS_INVALID:

@@ -110,7 +110,7 @@ const char *headers_disagreement(const char *text, size_t len, bool *accepted)
 
     arena_init(&arena, 256);
     enum header_status status =
-        headers_parse((struct outbox_slice){text, len}, &arena, &pairs, &count, &why);
+        headers_parse((struct outbox_slice){text, len}, 0, &arena, &pairs, &count, &why);
     json_t *oracle =
         len > 0 && memchr(text, '\0', len) ? NULL : json_loadb(text, len, ORACLE_FLAGS, &error);
     if (status == HEADERS_OK)

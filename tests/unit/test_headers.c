@@ -24,8 +24,8 @@ static void parse_bytes(struct parsed *parsed, const char *text, size_t len)
 {
     *parsed = (struct parsed){0};
     arena_init(&parsed->arena, 0);
-    parsed->status = headers_parse((struct outbox_slice){text, len}, &parsed->arena, &parsed->pairs,
-                                   &parsed->count, &parsed->why);
+    parsed->status = headers_parse((struct outbox_slice){text, len}, 0, &parsed->arena,
+                                   &parsed->pairs, &parsed->count, &parsed->why);
 }
 
 static void parse(struct parsed *parsed, const char *text)
