@@ -56,3 +56,16 @@ bool base64_decode(const char *text, size_t length, char *bytes, size_t *decoded
     *wrong = length;
     return false;
 }
+
+void base64_encode(const char *bytes, size_t length, char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < length; i += 3) {
+        uint32_t bits = 0;
+        for (size_t j = 0; j < 3; j++)
+            bits = bits << 8 | (i + j < length ? (unsigned char)bytes[i + j] : 0u);
+        for (unsigned j = 0; j < 4; j++)
+            *text++ = i + j <= length ? digits[bits >> (18 - 6 * j) & 63] : '=';
+    }
+}

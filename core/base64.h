@@ -19,4 +19,13 @@ static inline size_t base64_room(size_t length)
 bool base64_decode(const char *text, size_t length, char *bytes, size_t *decoded, size_t *wrong)
     __attribute__((warn_unused_result));
 
+/* What encoding `length` bytes writes. */
+static inline size_t base64_length(size_t length)
+{
+    return (length + 2) / 3 * 4;
+}
+
+/* Writes base64_length(length) characters, padded and without a NUL. */
+void base64_encode(const char *bytes, size_t length, char *text);
+
 #endif

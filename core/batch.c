@@ -58,7 +58,8 @@ static bool batch_reserve(struct batch *batch, uint64_t count)
     return true;
 }
 
-static bool batch_add(struct batch *batch, uint64_t index, uint64_t max_payload)
+static bool batch_add(struct batch *batch, uint64_t index, const struct route *route,
+                      uint64_t max_payload)
 {
     struct batch_event *slot = &batch->events[index];
     struct outbox_slice why = {NULL, 0};
@@ -67,20 +68,26 @@ static bool batch_add(struct batch *batch, uint64_t index, uint64_t max_payload)
     atomic_init(&slot->completed, 0);
     slot->settled = false;
     slot->reason = why;
-    if (message_make(outbox_claim_at(batch->claim, index), max_payload, &batch->arena,
-                     &batch->messages[batch->view.count], &why)) {
+    switch (message_make(route, outbox_claim_at(batch->claim, index), max_payload, &batch->arena,
+                         &batch->messages[batch->view.count], &why)) {
+    case MESSAGE_MADE:
         batch->event_of[batch->view.count++] = index;
         return true;
+    case MESSAGE_DROPPED:
+        atomic_init(&slot->outcome, OUTCOME_DROPPED);
+        return true;
+    case MESSAGE_NEVER:
+        slot->reason = why;
+        atomic_init(&slot->outcome, OUTCOME_UNSENDABLE);
+        return true;
+    case MESSAGE_NO_MEMORY:
+        break;
     }
-    if (!why.data)
-        return false;
-    slot->reason = why;
-    atomic_init(&slot->outcome, OUTCOME_UNSENDABLE);
-    return true;
+    return false;
 }
 
-bool batch_fill(struct batch *batch, struct outbox_claim *claim, uint64_t max_payload,
-                int64_t deadline)
+bool batch_fill(struct batch *batch, struct outbox_claim *claim, const struct route *route,
+                uint64_t max_payload, int64_t deadline)
 {
     if (!batch_reserve(batch, claim->count))
         return false;
@@ -98,7 +105,7 @@ bool batch_fill(struct batch *batch, struct outbox_claim *claim, uint64_t max_pa
     atomic_init(&batch->completed, 0);
     for (uint64_t i = 0; i < claim->count; i++) {
         batch->bytes += outbox_claim_at(claim, i)->payload.len;
-        if (!batch_add(batch, i, max_payload)) {
+        if (!batch_add(batch, i, route, max_payload)) {
             batch->claim = NULL;
             return false;
         }

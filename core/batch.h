@@ -12,6 +12,7 @@
 #include "bell.h"
 #include "gate.h"
 #include "lease.h"
+#include "route.h"
 
 #include <outbox/publisher.h>
 #include <outbox/store.h>
@@ -20,9 +21,10 @@
 /* What became of an event: 0 while nothing has, an enum outbox_outcome, or one of ours. */
 enum {
     OUTCOME_OPEN = 0,
-    OUTCOME_TIMED_OUT = 16, /* the driver did not complete it in time */
-    OUTCOME_SHUTDOWN = 17,  /* the relay stops before the broker answered */
-    OUTCOME_UNSENDABLE = 18 /* refused before it was sent */
+    OUTCOME_TIMED_OUT = 16,  /* the driver did not complete it in time */
+    OUTCOME_SHUTDOWN = 17,   /* the relay stops before the broker answered */
+    OUTCOME_UNSENDABLE = 18, /* refused before it was sent */
+    OUTCOME_DROPPED = 19     /* a rule sends it nowhere */
 };
 
 struct batch_event {
@@ -66,10 +68,10 @@ struct batch *batch_new(struct gate *gate, struct bell *gate_bell, struct bell *
     __attribute__((warn_unused_result));
 void batch_free(struct batch **batch);
 
-/* Makes the messages of `claim`. Events that can never be sent get their outcome here. False if
+/* Makes the messages of `claim`. Events that are not sent get their outcome here. False if
  * memory ran out: the batch is then as before. */
-bool batch_fill(struct batch *batch, struct outbox_claim *claim, uint64_t max_payload,
-                int64_t deadline) __attribute__((warn_unused_result));
+bool batch_fill(struct batch *batch, struct outbox_claim *claim, const struct route *route,
+                uint64_t max_payload, int64_t deadline) __attribute__((warn_unused_result));
 
 /* outbox_host.complete of publishers. */
 void batch_complete(const struct outbox_host *host, const struct outbox_batch *view, uint64_t first,

@@ -5,10 +5,12 @@
 #include "cli.h"
 #include "clock.h"
 #include "driver.h"
+#include "route.h"
 
 #define PING_TIME (10 * SECOND)
 
 struct check {
+    const struct cli *cli;
     const struct config *config;
     bool connect;
     bool json;
@@ -91,6 +93,60 @@ static void check_store(struct check *check, const struct pipeline_config *pipel
     store_link_close(&link);
 }
 
+static void take_publisher_line(void *context, uint32_t level, const char *text)
+{
+    find(context, "publisher", level, text);
+}
+
+/* The destinations that the configuration knows, and the topics of the command line. */
+static bool list_destinations(const struct check *check, const struct route *route,
+                              struct arena *arena, struct outbox_publisher_check *what)
+{
+    struct outbox_message *known, *all;
+    uint64_t count;
+
+    if (!route_known_destinations(route, arena, &known, &count))
+        return false;
+    all = arena_alloc(arena, (count + check->cli->given_count) * sizeof(*all));
+    if (!all)
+        return false;
+    memcpy(all, known, count * sizeof(*all));
+    for (size_t i = 0; i < check->cli->given_count; i++) {
+        const struct cli_given *given = &check->cli->given[i];
+        if (strcmp(given->flag->name, "topic") == 0)
+            all[count++] = (struct outbox_message){.topic = outbox_slice_of(given->value)};
+    }
+    what->destinations = all;
+    what->destination_size = sizeof(*all);
+    what->destination_count = count;
+    return true;
+}
+
+static void check_destinations(struct check *check, const struct pipeline_config *pipeline,
+                               struct outbox_publisher *publisher)
+{
+    const struct outbox_publisher_ops *ops = pipeline->publisher.plugin->publisher;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    struct outbox_publisher_check what = {.size = sizeof(what),
+                                          .max_payload = pipeline->tunables.max_payload};
+    struct arena arena;
+
+    if (!ops->check)
+        return;
+    arena_init(&arena, 0);
+    if (!list_destinations(check, pipeline->route, &arena, &what)) {
+        find(check, "publisher", OUTBOX_LOG_ERROR, "out of memory for the topics to look at");
+    } else {
+        if (what.destination_count == 0)
+            find(check, "publisher", OUTBOX_LOG_INFO,
+                 "every topic depends on the event: name those to look at with --topic");
+        if (ops->check(publisher, &what, clock_now() + PING_TIME, take_publisher_line, check,
+                       &error) != OUTBOX_OK)
+            find_failure(check, "publisher", &error);
+    }
+    arena_clear(&arena);
+}
+
 /* Opening one may already make files, so a check that does not connect leaves it alone. */
 static void check_publisher(struct check *check, const struct pipeline_config *pipeline)
 {
@@ -106,10 +162,12 @@ static void check_publisher(struct check *check, const struct pipeline_config *p
         host_clear(&host);
         return;
     }
-    if (ops->ping(publisher, clock_now() + PING_TIME, &error) != OUTBOX_OK)
+    if (ops->ping(publisher, clock_now() + PING_TIME, &error) != OUTBOX_OK) {
         find_failure(check, "publisher", &error);
-    else
+    } else {
         find(check, "publisher", OUTBOX_LOG_INFO, "reachable");
+        check_destinations(check, pipeline, publisher);
+    }
     ops->close(publisher);
     host_clear(&host);
 }
@@ -195,7 +253,7 @@ static int run(struct cli *cli)
     if (status != CLI_DONE)
         return status;
     struct check check = {
-        .config = setup.config, .connect = cli_has(cli, "connect"), .json = cli->json};
+        .cli = cli, .config = setup.config, .connect = cli_has(cli, "connect"), .json = cli->json};
     status = check_all(cli, &check);
     cli_unload(&setup);
     return status;
@@ -203,6 +261,7 @@ static int run(struct cli *cli)
 
 static const struct cli_flag flags[] = {
     {"connect", NULL, false, "also reach every store and publisher"},
+    {"topic", "NAME", true, "with --connect: a topic that must be there, besides those of `route`"},
     {0},
 };
 
@@ -210,7 +269,8 @@ const struct cli_command command_check = {
     .name = "check",
     .summary = "validate the configuration",
     .about = "Validates the configuration and prints every mistake in it. With --connect also\n"
-             "reaches every store and publisher and says what is missing there.\n"
+             "reaches every store and publisher and says what is missing there: a table, an\n"
+             "index, a topic, a right. Topics that depend on the event are named with --topic.\n"
              "Exit status 2 if the configuration is wrong, 1 if something cannot be relayed.",
     .example = "  outbox-relay check -c relay.json --connect",
     .common = CLI_CONFIG | CLI_PIPELINE | CLI_JSON,

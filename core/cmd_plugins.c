@@ -90,7 +90,7 @@ static json_t *plugin_json(const struct plugin_file *file)
             (void)json_object_set_new(entry, "refusal", cli_json_text(file->refusal));
         return entry;
     }
-    json_t *capabilities = json_array(), *options = json_array();
+    json_t *capabilities = json_array(), *options = json_array(), *properties = json_array();
     char abi[32];
     for (const struct capability_name *name = capabilities_of(plugin->kind); name->name; name++)
         if (plugin->capabilities & name->bit)
@@ -102,6 +102,13 @@ static json_t *plugin_json(const struct plugin_file *file)
     (void)json_object_set_new(entry, "description", cli_json_text(plugin->description));
     (void)json_object_set_new(entry, "capabilities", capabilities);
     (void)json_object_set_new(entry, "options", options);
+    for (size_t i = 0; i < plugin->property_count; i++) {
+        const struct outbox_option *property = plugin_property(plugin, i);
+        (void)json_array_append_new(properties,
+                                    json_pack("{s:o, s:o}", "name", cli_json_text(property->name),
+                                              "help", cli_json_text(property->help)));
+    }
+    (void)json_object_set_new(entry, "properties", properties);
     return entry;
 }
 
@@ -172,6 +179,22 @@ static int print_options(const struct outbox_plugin *plugin)
     return print_table(table);
 }
 
+static int print_properties(const struct outbox_plugin *plugin)
+{
+    static const struct table_column columns[] = {{"PROPERTY", false}, {"ABOUT", false}};
+    struct table *table;
+
+    if (plugin->property_count == 0)
+        return CLI_DONE;
+    (void)printf("\n");
+    table = table_new(columns, sizeof(columns) / sizeof(*columns));
+    for (size_t i = 0; table && i < plugin->property_count; i++) {
+        table_cell(table, plugin_property(plugin, i)->name);
+        table_cell(table, plugin_property(plugin, i)->help);
+    }
+    return print_table(table);
+}
+
 static int print_details(const struct plugin_file *file)
 {
     const struct outbox_plugin *plugin = file->plugin;
@@ -185,7 +208,8 @@ static int print_details(const struct plugin_file *file)
     (void)printf("%s %s: %s\n", kind_name(file->kind), file->name, plugin->description);
     (void)printf("  version  %s\n  ABI      %s\n  can      %s\n  path     %s\n\n", plugin->version,
                  abi_of(plugin, abi), capability_list(plugin, capabilities), file->path);
-    return print_options(plugin);
+    int status = print_options(plugin);
+    return status == CLI_DONE ? print_properties(plugin) : status;
 }
 
 /* A name may be that of a store and of a publisher. */

@@ -35,6 +35,8 @@ struct driver_config {
     struct outbox_settings settings;
 };
 
+struct route;
+
 struct pipeline_config {
     const char *name;
     size_t index; /* in the file */
@@ -44,6 +46,7 @@ struct pipeline_config {
     bool notify;
     bool delete_delivered;
     struct tunables tunables;
+    const struct route *route;
 };
 
 struct config {

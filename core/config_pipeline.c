@@ -4,6 +4,7 @@
  */
 #include "config_pipeline.h"
 #include "config_driver.h"
+#include "config_route.h"
 #include "config_schema.h"
 #include "units.h"
 
@@ -144,11 +145,18 @@ static void resolve_retry(const struct draft *draft)
     check_pair(draft, "retry", retry, "base_delay", "max_delay");
 }
 
+static bool resolve_route(const struct draft *draft)
+{
+    const struct json_path path = {draft->path, "route", 0};
+    return route_check(draft->checker, &path,
+                       section_child(draft->checker, draft->path, draft->object, "route"),
+                       draft->pipeline);
+}
+
 /* Of these, this version has a single value for each key: there is nothing to keep. */
 static bool check_fixed(const struct draft *draft)
 {
-    return child_settings(draft, "order", SECTION_ORDER) &&
-           child_settings(draft, "route", SECTION_ROUTE);
+    return child_settings(draft, "order", SECTION_ORDER);
 }
 
 static void resolve_own(const struct draft *draft)
@@ -190,5 +198,6 @@ bool pipeline_check(struct checker *checker, const struct json_path *path, const
     resolve_publish(&draft);
     resolve_retry(&draft);
     ok &= check_fixed(&draft);
+    ok &= resolve_route(&draft);
     return ok && !checker->failed;
 }

@@ -189,20 +189,75 @@ static const struct outbox_option route_options[] = {
     {.name = "topic",
      .type = OUTBOX_OPTION_TEXT,
      .default_value = "{type}",
-     .help = "Where an event goes: to the topic, subject or stream named as its type."},
+     .help = "A template: the topic, subject, stream or routing key that an event goes to."},
     {.name = "key",
      .type = OUTBOX_OPTION_TEXT,
-     .default_value = "{partition_key}",
-     .help = "The message's key: the event's partition key."},
+     .default_value = "{partition_key|}",
+     .help =
+         "A template: the message's key. One field with an empty default, as here, gives no key "
+         "where the field is missing."},
+    {.name = "properties",
+     .type = OUTBOX_OPTION_MAP,
+     .help = "Templates for what else the publisher can set for each message; the names are those "
+             "under \"Properties of a message\" of the driver."},
     {.name = "format",
      .type = OUTBOX_OPTION_CHOICE,
      .default_value = "raw",
-     .choices = "raw",
-     .help = "\"raw\": the payload goes out byte for byte."},
+     .choices = "raw|cloudevents|cloudevents-structured",
+     .help = "\"raw\": the payload goes out byte for byte. \"cloudevents\": so, too, with the "
+             "attributes of CloudEvents 1.0 beside it (binary mode). \"cloudevents-structured\": "
+             "the payload in a JSON envelope, in base64 if it is no JSON."},
 };
-static const struct later_key route_later[] = {
-    {"topic", "!{type}"}, {"key", "!{partition_key}"}, {"format", "cloudevents"},
-    {"rules", NULL},      {"headers", NULL},
+static const char *const route_children[] = {"rules", "headers", "cloudevents", NULL};
+
+static const struct outbox_option rule_options[] = {
+    {.name = "match",
+     .type = OUTBOX_OPTION_MAP,
+     .flags = OUTBOX_OPTION_REQUIRED,
+     .help =
+         "Conditions that must all hold: a field as in templates (`type`, `header:tenant`) and "
+         "a pattern for it, where `*` is any text, `?` one byte and `\\` takes the next byte as "
+         "it is. A field that is missing fits nothing."},
+    {.name = "topic", .type = OUTBOX_OPTION_TEXT, .help = "Instead of `route.topic`."},
+    {.name = "key", .type = OUTBOX_OPTION_TEXT, .help = "Instead of `route.key`."},
+    {.name = "properties",
+     .type = OUTBOX_OPTION_MAP,
+     .help = "Instead of those of the same name in `route.properties`."},
+    {.name = "drop",
+     .type = OUTBOX_OPTION_BOOL,
+     .default_value = "false",
+     .help = "The event is not sent; it counts as dropped and its row is settled as delivered."},
+};
+
+static const struct outbox_option route_header_options[] = {
+    {.name = "drop",
+     .type = CONFIG_OPTION_LIST,
+     .help = "Patterns, as in rules, of headers that are left out."},
+    {.name = "rename",
+     .type = OUTBOX_OPTION_MAP,
+     .help = "New names by old names. If two headers get the same name, the event is DEAD."},
+    {.name = "prefix",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "",
+     .help = "Put before the name of every header that is not renamed."},
+    {.name = "set",
+     .type = OUTBOX_OPTION_MAP,
+     .help = "Templates by name of headers to add, or to send in the place of one of that name."},
+};
+
+static const struct outbox_option cloudevents_options[] = {
+    {.name = "source",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "/outbox/{pipeline}",
+     .help = "A template: a URI reference that tells where the event comes from."},
+    {.name = "subject",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "{aggregate_id|}",
+     .help = "A template: what the event is about. No attribute where it is empty."},
+    {.name = "content_type",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "application/json",
+     .help = "The media type of payloads whose event has no header content-type."},
 };
 
 static const struct config_section sections[SECTION_COUNT] = {
@@ -231,10 +286,34 @@ static const struct config_section sections[SECTION_COUNT] = {
                        .help = "What is promised about the order of events.",
                        OPTIONS(order_options),
                        LATER(order_later)},
-    [SECTION_ROUTE] = {.path = "pipelines[].route",
-                       .help = "What an event becomes as a message.",
-                       OPTIONS(route_options),
-                       LATER(route_later)},
+    [SECTION_ROUTE] =
+        {.path = "pipelines[].route",
+         .help =
+             "Where an event goes and what it becomes as a message.\n"
+             "\n"
+             "**Templates** are text with fields of the event in braces: `id`, `type`,\n"
+             "`partition_key`, `ordering_key`, `aggregate_type`, `aggregate_id`, `attempts`,\n"
+             "`created_at`, `available_at`, `pipeline` and `header:NAME`, as in\n"
+             "`\"{aggregate_type}.{type}\"`. An event that lacks a field is DEAD with the reason,\n"
+             "unless the template has a default for it: `{header:tenant|none}`. Braces that are\n"
+             "meant as such are doubled: `{{` and `}}`.\n"
+             "\n"
+             "`rules` is a list of objects, of which the first that matches decides.",
+         .children = route_children,
+         OPTIONS(route_options)},
+    [SECTION_ROUTE_RULE] = {.path = "pipelines[].route.rules[]",
+                            .help = "A rule for the events that match it.",
+                            OPTIONS(rule_options)},
+    [SECTION_ROUTE_HEADERS] =
+        {.path = "pipelines[].route.headers",
+         .help =
+             "What becomes of the headers. A message has those of its event, and `event-id` and\n"
+             "`event-type`. Names are changed in the order of the keys below.",
+         OPTIONS(route_header_options)},
+    [SECTION_ROUTE_CLOUDEVENTS] = {.path = "pipelines[].route.cloudevents",
+                                   .help = "Attributes of the formats \"cloudevents\" and "
+                                           "\"cloudevents-structured\".",
+                                   OPTIONS(cloudevents_options)},
 };
 
 const struct config_section *config_section(enum config_section_id id)

@@ -10,7 +10,7 @@
 /* What a later version brings: refused by name, and not on the reference page. */
 struct later_key {
     const char *name;
-    const char *value; /* NULL: the key altogether. "!X": any value but X. Else: this value */
+    const char *value; /* NULL: the key altogether */
 };
 
 /* The keys of one object. Those in `children` hold objects that have a table of their own. */
@@ -35,6 +35,9 @@ enum config_section_id {
     SECTION_RETRY,
     SECTION_ORDER,
     SECTION_ROUTE,
+    SECTION_ROUTE_RULE,
+    SECTION_ROUTE_HEADERS,
+    SECTION_ROUTE_CLOUDEVENTS,
     SECTION_COUNT
 };
 

@@ -51,11 +51,7 @@ static const struct later_key *later_value(const struct config_section *section,
 {
     for (size_t i = 0; i < section->later_count; i++) {
         const struct later_key *later = &section->later[i];
-        if (!later->value || strcmp(later->name, key) != 0)
-            continue;
-        bool negated = later->value[0] == '!';
-        bool equal = strcmp(later->value + negated, value) == 0;
-        if (equal != negated)
+        if (later->value && strcmp(later->name, key) == 0 && strcmp(later->value, value) == 0)
             return later;
     }
     return NULL;
@@ -120,14 +116,12 @@ static void check_keys(struct checker *checker, const struct json_path *path, co
 }
 
 static void refuse_later(struct checker *checker, const struct json_path *path, const json_t *value,
-                         const struct later_key *later, const struct outbox_option *option)
+                         const struct outbox_option *option)
 {
     char found[FOUND_TEXT], allowed[HINT_TEXT];
-    bool negated = later->value[0] == '!';
     (void)mistake(checker, path, "found %s, which is not available in this version; allowed is %s",
                   json_describe(value, false, found, sizeof found),
-                  negated ? later->value + 1
-                          : option_allowed_text(option, allowed, sizeof allowed));
+                  option_allowed_text(option, allowed, sizeof allowed));
 }
 
 static void check_option(struct checker *checker, const struct json_path *path,
@@ -154,7 +148,7 @@ static void check_option(struct checker *checker, const struct json_path *path,
     if (!later && value_check(checker, &value_path, option, value, setting) && setting->text)
         later = later_value(section, option->name, setting->text);
     if (later)
-        refuse_later(checker, &value_path, value, later, option);
+        refuse_later(checker, &value_path, value, option);
 }
 
 const struct outbox_settings *section_check(struct checker *checker, const struct json_path *path,

@@ -132,6 +132,7 @@ static void count_verdicts(struct pipeline *pipeline, const struct verdict_count
     atomic_fetch_add(&totals->retried, counts->retried);
     atomic_fetch_add(&totals->unknown, counts->unknown);
     atomic_fetch_add(&totals->dead, counts->dead);
+    atomic_fetch_add(&totals->dropped, counts->dropped);
     atomic_fetch_add(&totals->released, counts->released);
     atomic_fetch_add(&totals->stale, result->stale);
     if (counts->delivered > 0)
@@ -311,7 +312,8 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     uint64_t max_payload = tunables->max_payload;
     if (pipeline->limits.max_payload && pipeline->limits.max_payload < max_payload)
         max_payload = pipeline->limits.max_payload;
-    if (!batch || !batch_fill(batch, claim, max_payload, now + tunables->publish_timeout)) {
+    if (!batch || !batch_fill(batch, claim, pipeline->settings->route, max_payload,
+                              now + tunables->publish_timeout)) {
         batch_free(&batch);
         claim_without_memory(worker, claim);
         return;

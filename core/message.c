@@ -4,47 +4,123 @@
  */
 #include "message.h"
 
+#include "cloudevents.h"
 #include "headers.h"
 
-static struct outbox_slice too_large(struct arena *arena, uint64_t size, uint64_t max)
+static enum made check_size(uint64_t size, uint64_t max, const char *what, struct arena *arena,
+                            struct outbox_slice *why)
 {
-    char *text = arena_alloc(arena, 128);
-    int len;
-
-    if (!text)
-        return (struct outbox_slice){NULL, 0};
-    len = snprintf(text, 128,
-                   "payload of %llu bytes is larger than %llu bytes, by publish.max_payload or the "
-                   "publisher's own limit",
-                   (unsigned long long)size, (unsigned long long)max);
-    return (struct outbox_slice){text, (uint64_t)len};
+    if (size <= max)
+        return MADE;
+    return cannot_make(arena, why,
+                       "%s of %llu bytes is larger than %llu bytes, by publish.max_payload or the "
+                       "publisher's own limit",
+                       what, (unsigned long long)size, (unsigned long long)max);
 }
 
-bool message_make(const struct outbox_event *event, uint64_t max_payload, struct arena *arena,
-                  struct outbox_message *message, struct outbox_slice *why)
+static enum made parse_headers(const struct outbox_event *event, uint64_t room, struct arena *arena,
+                               struct outbox_pair **pairs, uint64_t *count,
+                               struct outbox_slice *why)
 {
-    struct outbox_pair *pairs = NULL;
-    uint64_t count = 0;
     const char *mistake = NULL;
 
-    if (event->payload_size > max_payload) {
-        *why = too_large(arena, event->payload_size, max_payload);
-        return false;
-    }
-    switch (headers_parse(event->headers, 0, arena, &pairs, &count, &mistake)) {
+    switch (headers_parse(event->headers, room, arena, pairs, count, &mistake)) {
     case HEADERS_OK:
-        break;
+        return MADE;
     case HEADERS_INVALID:
         *why = outbox_slice_of(mistake);
-        return false;
+        return MADE_NOTHING;
     case HEADERS_NO_MEMORY:
-        return false;
+        break;
     }
-    *message = (struct outbox_message){.event = event,
-                                       .topic = event->type,
-                                       .key = event->partition_key,
-                                       .payload = event->payload,
-                                       .headers = pairs,
-                                       .header_count = count};
-    return true;
+    return MADE_NO_MEMORY;
+}
+
+static enum made make_properties(const struct destination *destination,
+                                 const struct event_source *source, struct arena *arena,
+                                 struct outbox_message *message, struct outbox_slice *why)
+{
+    if (destination->property_count == 0)
+        return MADE;
+    struct outbox_pair *pairs = arena_alloc(arena, destination->property_count * sizeof(*pairs));
+    if (!pairs)
+        return MADE_NO_MEMORY;
+    for (size_t i = 0; i < destination->property_count; i++) {
+        struct outbox_pair *pair = &pairs[message->property_count];
+        enum made made = text_make(&destination->properties[i].template,
+                                   "a value of route.properties", source, arena, &pair->value, why);
+        if (made != MADE)
+            return made;
+        pair->name = destination->properties[i].name;
+        message->property_count += pair->value.data != NULL;
+    }
+    message->properties = pairs;
+    return MADE;
+}
+
+static enum made make_address(const struct destination *destination,
+                              const struct event_source *source, struct arena *arena,
+                              struct outbox_message *message, struct outbox_slice *why)
+{
+    enum made made =
+        text_make(&destination->topic, "route.topic", source, arena, &message->topic, why);
+
+    if (made == MADE && message->topic.len == 0)
+        return cannot_make(arena, why, "route.topic gives no text for this event");
+    if (made == MADE)
+        made = text_make(&destination->key, "route.key", source, arena, &message->key, why);
+    return made == MADE ? make_properties(destination, source, arena, message, why) : made;
+}
+
+static enum made make(const struct route *route, const struct destination *destination,
+                      const struct event_source *source, uint64_t max_payload,
+                      struct outbox_pair *pairs, struct arena *arena,
+                      struct outbox_message *message, struct outbox_slice *why)
+{
+    bool is_raw = route->format == FORMAT_RAW;
+    uint64_t count = source->header_count;
+    enum made made = make_address(destination, source, arena, message, why);
+
+    if (made == MADE && !is_raw)
+        made = cloudevents_make(route, source, arena, message, why);
+    if (made == MADE && !is_raw)
+        made = check_size(message->payload.len, max_payload, "a CloudEvent", arena, why);
+    if (made == MADE)
+        made = header_plan_apply(&route->headers, source, is_raw ? NULL : "content-type", arena,
+                                 pairs, &count, why);
+    message->headers = pairs;
+    message->header_count = count;
+    return made;
+}
+
+static enum message_status status_of(enum made made)
+{
+    if (made == MADE)
+        return MESSAGE_MADE;
+    return made == MADE_NOTHING ? MESSAGE_NEVER : MESSAGE_NO_MEMORY;
+}
+
+enum message_status message_make(const struct route *route, const struct outbox_event *event,
+                                 uint64_t max_payload, struct arena *arena,
+                                 struct outbox_message *message, struct outbox_slice *why)
+{
+    struct event_source source = {.event = event, .pipeline = route->pipeline};
+    const struct route_rule *rule = NULL;
+    struct outbox_pair *pairs = NULL;
+    enum made made = parse_headers(event, header_plan_room(&route->headers), arena, &pairs,
+                                   &source.header_count, why);
+
+    if (made != MADE)
+        return status_of(made);
+    source.headers = pairs;
+    if (!route_find(route, &source, arena, &rule))
+        return MESSAGE_NO_MEMORY;
+    if (rule && rule->drop)
+        return MESSAGE_DROPPED;
+    made = check_size(event->payload_size, max_payload, "payload", arena, why);
+    if (made != MADE)
+        return status_of(made);
+    *message = (struct outbox_message){.event = event, .payload = event->payload};
+    return status_of(make(route, rule ? &rule->destination : &route->otherwise, &source,
+                          max_payload, pairs, arena, message, why));
 }

@@ -5,15 +5,20 @@
 #ifndef CORE_MESSAGE_H
 #define CORE_MESSAGE_H
 
-#include "arena.h"
+#include "route.h"
 
-#include <outbox/publisher.h>
-#include <stdbool.h>
+enum message_status {
+    MESSAGE_MADE,
+    MESSAGE_DROPPED,   /* a rule says that it goes nowhere */
+    MESSAGE_NEVER,     /* the event can never be sent: *why says so, in the arena or constant */
+    MESSAGE_NO_MEMORY, /* the event is not at fault */
+};
 
-/* Points into the event; parsed headers go to `arena`. False if the event can never be sent: *why
- * then says so, in the arena or static, absent if memory ran out (the event is not at fault). */
-bool message_make(const struct outbox_event *event, uint64_t max_payload, struct arena *arena,
-                  struct outbox_message *message, struct outbox_slice *why)
+/* Points into the event and into `route`; what has to be written goes to `arena`. `max_payload`
+ * bounds the event's payload, and what is sent in its stead. */
+enum message_status message_make(const struct route *route, const struct outbox_event *event,
+                                 uint64_t max_payload, struct arena *arena,
+                                 struct outbox_message *message, struct outbox_slice *why)
     __attribute__((warn_unused_result));
 
 #endif

@@ -231,6 +231,7 @@ static void log_totals(const struct pipeline *pipeline)
     pipeline_log(pipeline, OUTBOX_LOG_INFO, "pipeline ended",
                  FIELD_NUMBER("claimed", atomic_load(&totals->claimed)),
                  FIELD_NUMBER("delivered", atomic_load(&totals->delivered)),
+                 FIELD_NUMBER("dropped", atomic_load(&totals->dropped)),
                  FIELD_NUMBER("retried", atomic_load(&totals->retried)),
                  FIELD_NUMBER("unknown", atomic_load(&totals->unknown)),
                  FIELD_NUMBER("dead", atomic_load(&totals->dead)),

@@ -29,7 +29,7 @@ enum pipeline_phase {
 };
 
 struct pipeline_totals {
-    _Atomic uint64_t claimed, delivered, retried, unknown, dead, released, stale, expired;
+    _Atomic uint64_t claimed, delivered, dropped, retried, unknown, dead, released, stale, expired;
 };
 
 struct worker;

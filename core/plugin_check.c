@@ -76,6 +76,12 @@ const struct outbox_option *plugin_option(const struct outbox_plugin *plugin, si
     return (const struct outbox_option *)(const void *)(options + index * plugin->option_size);
 }
 
+const struct outbox_option *plugin_property(const struct outbox_plugin *plugin, size_t index)
+{
+    const char *properties = (const char *)plugin->properties;
+    return (const struct outbox_option *)(const void *)(properties + index * plugin->property_size);
+}
+
 const struct outbox_plugin *checked_plugin_descriptor(const struct checked_plugin *checked)
 {
     return &checked->plugin;
@@ -167,6 +173,21 @@ static bool take_store(struct checked_plugin *checked, struct outbox_error *erro
                        checked->plugin.capabilities, error);
 }
 
+static bool check_properties(const struct outbox_plugin *plugin, struct outbox_error *error)
+{
+    if (plugin->property_count == 0)
+        return true;
+    if (plugin->property_count > OPTION_LIMIT || !plugin->properties ||
+        plugin->property_size < sizeof(struct outbox_option))
+        return refuse(error, "its table of properties is damaged");
+    for (size_t i = 0; i < plugin->property_count; i++) {
+        const struct outbox_option *property = plugin_property(plugin, i);
+        if (!property->name || !*property->name || !property->help)
+            return refuse(error, "its property number %zu lacks a name or a help text", i + 1);
+    }
+    return true;
+}
+
 static bool take_publisher(struct checked_plugin *checked, struct outbox_error *error)
 {
     const struct outbox_publisher_ops *raw = checked->plugin.publisher;
@@ -176,6 +197,8 @@ static bool take_publisher(struct checked_plugin *checked, struct outbox_error *
     checked->publisher.size = sizeof checked->publisher;
     checked->plugin.publisher = &checked->publisher;
     checked->plugin.store = NULL;
+    if (!check_properties(&checked->plugin, error))
+        return false;
     return check_slots(&checked->publisher, publisher_slots, COUNT(publisher_slots),
                        checked->plugin.capabilities, error);
 }

@@ -45,4 +45,7 @@ void plugins_free(struct plugins **plugins);
 /* The option at `index` of a (normalised) plugin's table. */
 const struct outbox_option *plugin_option(const struct outbox_plugin *plugin, size_t index);
 
+/* The same of what a publisher's messages can carry: name and help. */
+const struct outbox_option *plugin_property(const struct outbox_plugin *plugin, size_t index);
+
 #endif

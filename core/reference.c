@@ -101,6 +101,21 @@ static void write_options(FILE *out, const struct outbox_option *options, uint64
         write_option(out, plugin_option(&table, i));
 }
 
+static void write_properties(FILE *out, const struct outbox_plugin *plugin)
+{
+    if (plugin->property_count == 0)
+        return;
+    (void)fputs("\nProperties of a message, for `route.properties`:\n"
+                "\n| Property | Meaning |\n|---|---|\n",
+                out);
+    for (uint64_t i = 0; i < plugin->property_count; i++) {
+        const struct outbox_option *property = plugin_property(plugin, i);
+        (void)fprintf(out, "| `%s` | ", property->name);
+        write_cell(out, property->help);
+        (void)fputs(" |\n", out);
+    }
+}
+
 static void write_section(FILE *out, const struct config_section *section)
 {
     if (!*section->path)
@@ -128,6 +143,7 @@ static void write_driver(FILE *out, const struct outbox_plugin *plugin)
                   plugin->name, plugin->description);
     write_modes(out, plugin);
     write_options(out, plugin->options, plugin->option_size, plugin->option_count);
+    write_properties(out, plugin);
 }
 
 void reference_write(FILE *out, struct plugins *plugins)

@@ -5,6 +5,7 @@
 #include "relay_changes.h"
 
 #include "log.h"
+#include "route.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,7 @@ static void compare_pipelines(const struct pipeline_config *running,
     compare(running->workers != fresh->workers, name, "claim.workers");
     compare(running->notify != fresh->notify, name, "claim.notify");
     compare(running->delete_delivered != fresh->delete_delivered, name, "delivered");
+    compare(strcmp(running->route->text, fresh->route->text) != 0, name, "route");
     compare_drivers(name, "store", &running->store, &fresh->store);
     compare_drivers(name, "publisher", &running->publisher, &fresh->publisher);
 }

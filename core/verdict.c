@@ -47,6 +47,10 @@ static void decide(const struct batch *batch, uint64_t index, uint8_t outcome,
         settlement->verdict = OUTBOX_SETTLE_DELIVERED;
         counts->delivered++;
         return;
+    case OUTCOME_DROPPED: /* nobody wants it: done as well, but counted apart */
+        settlement->verdict = OUTBOX_SETTLE_DELIVERED;
+        counts->dropped++;
+        return;
     case OUTCOME_TIMED_OUT:
         settlement->error = outbox_slice_of("no answer from the publisher within publish.timeout");
         counts->unknown++;

@@ -10,7 +10,7 @@
 
 /* How many of a run of settlements went which way. */
 struct verdict_counts {
-    uint64_t delivered, retried, unknown, dead, released;
+    uint64_t delivered, dropped, retried, unknown, dead, released;
 };
 
 /* Writes a settlement for every event of the batch that has an outcome and is not settled yet;

@@ -25,6 +25,12 @@ struct fixture {
     struct batch *batch;
 };
 
+/* Every event to one topic, without a key. */
+static const struct template_piece topic_piece = {.text = {"topic", 5}};
+static const struct template_piece key_piece = {.is_field = true, .text = {"", 0}};
+static const struct route raw_route = {
+    .pipeline = "test", .otherwise = {.topic = {&topic_piece, 1}, .key = {&key_piece, 1}}};
+
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -71,7 +77,7 @@ static void complete(struct fixture *fixture, uint64_t first, uint64_t count, ui
 
 static void fill(struct fixture *fixture)
 {
-    assert_true(batch_fill(fixture->batch, &fixture->claim, 1024, NEVER));
+    assert_true(batch_fill(fixture->batch, &fixture->claim, &raw_route, 1024, NEVER));
 }
 
 static void a_batch_is_returned_when_its_last_message_is_completed(void **state)
