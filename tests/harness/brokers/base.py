@@ -7,6 +7,7 @@ import signal
 from typing import NamedTuple
 
 from .. import processes
+from ..proxy import Proxy
 from ..waiting import wait_until
 
 
@@ -27,7 +28,8 @@ class Broker:
 
     name = None  # of the driver: publisher-NAME
     can_be_full = False  # whether fill() and make_room() mean something
-    secure = ()  # what start(secure=True) offers, of "tls", "password"
+    secure = ()  # what a Broker(secure=authority) asks for, of "tls", "password"
+    wrong_password = {"password": "wrong"}  # changes to publisher() that make it the wrong one
 
     def __init__(self, secure=False):
         self.folder = processes.short_folder(self.name)
@@ -87,6 +89,11 @@ class Broker:
     def publisher_through(self, port, **changes):
         """The same, at 127.0.0.1:port, where a proxy stands before the server."""
         raise NotImplementedError
+
+    def proxy(self, **options):
+        """A proxy before this server, to be pointed at by publisher_through(). To be overridden where
+        the server tells its clients an address, which then is that of the proxy."""
+        return Proxy(self.port, **options)
 
     def topic(self, name):
         """Makes what events of route.topic `name` need: a topic, stream, queue and so on. Returns the
