@@ -45,6 +45,12 @@ struct sending {
 /* Where the drivers are: plugins/ of a build folder. */
 void subject_use_folder(const char *folder);
 
+/* The two halves of opening: first the driver, whose table says what settings there are. */
+void subject_load(struct subject *subject, const char *name);
+enum outbox_status subject_open_with(struct subject *subject,
+                                     const struct outbox_settings *settings,
+                                     struct outbox_error *error);
+
 /* Opens a publisher with the defaults of its table, but for `given` (which end with a NULL name).
  */
 enum outbox_status subject_try_open(struct subject *subject, const char *name,
