@@ -233,6 +233,7 @@ void sending_free(struct sending **sending)
         return;
     free((*sending)->events);
     free((*sending)->messages);
+    free((*sending)->headers);
     free((*sending)->endings);
     free((*sending)->texts);
     free(*sending);

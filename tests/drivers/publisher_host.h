@@ -35,6 +35,7 @@ struct sending {
     struct subject *subject;
     struct outbox_event *events;
     struct outbox_message *messages;
+    struct outbox_pair *headers; /* NULL, or the caller's for its messages; freed with the rest */
     struct ending *endings;
     uint64_t ended;   /* messages */
     uint64_t calls;   /* of complete() */

@@ -29,7 +29,10 @@ class Broker:
     name = None  # of the driver: publisher-NAME
     can_be_full = False  # whether fill() and make_room() mean something
     secure = ()  # what a Broker(secure=authority) asks for, of "tls", "password"
-    wrong_password = {"password": "wrong"}  # changes to publisher() that make it the wrong one
+    wrong_password = {"password": "no-such-password"}  # changes to publisher() that make it the wrong one
+    header_names = "any"  # text that headers can be called: any, or "token" as in HTTP
+    header_values = "any"  # text that headers can have: any, or one "line" without blanks around it
+    unusable_header = None  # a name that no header can have here
 
     def __init__(self, secure=False):
         self.folder = processes.short_folder(self.name)
