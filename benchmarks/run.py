@@ -12,9 +12,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from targets import ALL_MODES, FULL, SMOKE  # noqa: E402
+from targets import ALL_MODES, BROKERS, FULL, SMOKE  # noqa: E402
 
-SCENARIOS = ("throughput", "sqlite", "history", "pinned", "latency", "idle")
+SCENARIOS = ("throughput", "sqlite", "history", "pinned", "latency", "idle", "brokers")
 
 
 def arguments():
@@ -30,6 +30,8 @@ def arguments():
     parser.add_argument("--events", type=int, help="events to drain (throughput, sqlite, pinned)")
     parser.add_argument("--modes", type=lambda text: text.split(","),
                         help=f"of {','.join(ALL_MODES)} (throughput, sqlite)")  # fmt: skip
+    parser.add_argument("--brokers", type=lambda text: text.split(","),
+                        help=f"of {','.join(BROKERS)} (brokers)")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (throughput, sqlite)")
     parser.add_argument("--workers", type=int, help="claim.workers of the relay (throughput)")
     parser.add_argument("--batch", type=int, help="claim.batch_size of the relay (throughput)")
@@ -42,6 +44,9 @@ def arguments():
     for mode in options.modes or ():
         if mode not in ALL_MODES:
             parser.error(f"there is no mode {mode}: choose from {', '.join(ALL_MODES)}")
+    for broker in options.brokers or ():
+        if broker not in BROKERS:
+            parser.error(f"there is no broker {broker}: choose from {', '.join(BROKERS)}")
     for name in ("events", "rounds", "workers", "batch"):
         number = getattr(options, name)
         if number is not None and number < 1:
@@ -50,6 +55,7 @@ def arguments():
 
 
 def runners():
+    import brokers
     import history
     import pinned
     import running
@@ -63,6 +69,7 @@ def runners():
         "pinned": pinned.run,
         "latency": running.latency,
         "idle": running.idle,
+        "brokers": brokers.run,
     }
 
 

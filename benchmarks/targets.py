@@ -39,8 +39,12 @@ class Scale:
     # idle
     idle_seconds: int
     idle_percent: float
+    # brokers
+    broker_events: int
+    broker_ratio: float  # relay / the slower of producer and store loop, at least
 
 
+BROKERS = ("kafka", "nats", "redis", "rabbitmq", "webhook")
 ALL_MODES = ("lease-keep", "lease-delete", "hold-keep", "hold-delete")
 
 FULL = Scale(
@@ -53,6 +57,7 @@ FULL = Scale(
     pinned_events=500_000, pinned_span=100_000, pinned_modes=("lease", "hold"), pinned_ratio=1.25,
     latency_seconds=30, p50_ms=3.0, p99_ms=15.0,
     idle_seconds=20, idle_percent=0.5,
+    broker_events=100_000, broker_ratio=0.8,
 )  # fmt: skip
 
 # For a test, on a machine that is busy with other tests: shows that every scenario still runs and that
@@ -67,6 +72,7 @@ SMOKE = Scale(
     pinned_events=40_000, pinned_span=10_000, pinned_modes=("lease",), pinned_ratio=3.0,
     latency_seconds=3, p50_ms=50.0, p99_ms=500.0,
     idle_seconds=3, idle_percent=10.0,
+    broker_events=10_000, broker_ratio=0.1,
 )  # fmt: skip
 
 BATCH_OF_CLAIMS = 100  # events a claim, in scenario history

@@ -135,8 +135,9 @@ static void count_verdicts(struct pipeline *pipeline, const struct verdict_count
     atomic_fetch_add(&totals->dropped, counts->dropped);
     atomic_fetch_add(&totals->released, counts->released);
     atomic_fetch_add(&totals->stale, result->stale);
-    if (counts->delivered > 0)
-        gate_acked(&pipeline->gate);
+    bool answered = counts->delivered > 0 || counts->retried + counts->dead > counts->unknown;
+    if (answered && gate_acked(&pipeline->gate))
+        pipeline_kick_workers(pipeline);
     if (result->stale > 0)
         pipeline_log(pipeline, OUTBOX_LOG_WARN,
                      "events were not ours any more when they were settled: they may be delivered "
@@ -204,6 +205,8 @@ static struct outbox_claim_request claim_request(struct worker *worker, char *to
 
     if (pipeline->limits.max_payload && pipeline->limits.max_payload < max_payload)
         max_payload = pipeline->limits.max_payload;
+    if (!gate_is_proven(&pipeline->gate) && worker->claim_limit > FIRST_CLAIM)
+        worker->claim_limit = FIRST_CLAIM;
     if (worker->claim_limit > tunables->batch_size)
         worker->claim_limit = tunables->batch_size;
     (void)snprintf(token, TOKEN_MAX + 1, TOKEN_PREFIX "%s:%016llx%08llx",

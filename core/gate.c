@@ -7,6 +7,7 @@
 #include "clock.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Long enough to leave a struggling broker alone, short enough to resume soon after it is back. */
 #define PROBE_MIN (100 * MILLISECOND)
@@ -38,6 +39,7 @@ bool gate_shut(struct gate *gate, const char *reason, uint64_t reason_len)
         (void)snprintf(gate->reason, sizeof(gate->reason), "%.*s", (int)reason_len,
                        reason ? reason : "");
         gate->next_probe = clock_now() + backoff_delay(&gate->backoff);
+        atomic_store_explicit(&gate->unproven, true, memory_order_relaxed);
         atomic_store_explicit(&gate->shut, true, memory_order_release);
     }
     pthread_mutex_unlock(&gate->lock);
@@ -62,16 +64,19 @@ void gate_probed(struct gate *gate, bool there)
     pthread_mutex_unlock(&gate->lock);
 }
 
-void gate_acked(struct gate *gate)
+bool gate_acked(struct gate *gate)
 {
     pthread_mutex_lock(&gate->lock);
     backoff_reset(&gate->backoff);
     pthread_mutex_unlock(&gate->lock);
+    return atomic_exchange(&gate->unproven, false);
 }
 
-void gate_reason(struct gate *gate, char *text, size_t size)
+bool gate_blame(struct gate *gate, const char *reason)
 {
     pthread_mutex_lock(&gate->lock);
-    (void)snprintf(text, size, "%s", gate->reason);
+    bool is_new = strncmp(gate->reason, reason, sizeof(gate->reason) - 1) != 0;
+    (void)snprintf(gate->reason, sizeof(gate->reason), "%s", reason);
     pthread_mutex_unlock(&gate->lock);
+    return is_new;
 }

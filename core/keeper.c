@@ -226,13 +226,13 @@ static void probe(struct keeper *keeper)
         pipeline->publisher_ops->ping(pipeline->publisher, clock_now() + timeout, &error);
     gate_probed(&pipeline->gate, status == OUTBOX_OK);
     if (status != OUTBOX_OK) {
-        pipeline_log(pipeline, OUTBOX_LOG_DEBUG, "the publisher is still away",
-                     FIELD("error", error.text));
+        bool is_news = gate_blame(&pipeline->gate, error.text);
+        pipeline_log(pipeline, is_news ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG,
+                     "the publisher is still away", FIELD("error", error.text));
         return;
     }
     pipeline_log(pipeline, OUTBOX_LOG_INFO, "the publisher is back, the pipeline resumes");
-    for (uint64_t i = 0; i < pipeline->worker_count; i++)
-        worker_kick(&pipeline->workers[i]);
+    pipeline_kick_workers(pipeline);
 }
 
 /* ---- Rounds ------------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ void pipeline_retune(struct pipeline *pipeline, const struct tunables *tunables)
     bell_ring(&pipeline->bell);
 }
 
-static void kick_workers(struct pipeline *pipeline)
+void pipeline_kick_workers(struct pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->workers_lock);
     for (uint64_t i = 0; i < pipeline->worker_count; i++)
@@ -62,7 +62,7 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
     atomic_store(&pipeline->abandon_at,
                  deadline < release_at + RELEASE_MIN ? release_at + RELEASE_MIN : deadline);
     atomic_store_explicit(&pipeline->stopping, true, memory_order_release);
-    kick_workers(pipeline);
+    pipeline_kick_workers(pipeline);
     bell_ring(&pipeline->bell);
 }
 

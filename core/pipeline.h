@@ -84,6 +84,9 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline);
 /* Ends the store calls that the pipeline's threads may be in; any thread. */
 void pipeline_interrupt(struct pipeline *pipeline);
 
+/* Makes every worker look for something to do; any thread. */
+void pipeline_kick_workers(struct pipeline *pipeline);
+
 /* Waits for the end and releases everything. */
 void pipeline_join(struct pipeline *pipeline);
 

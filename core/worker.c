@@ -11,8 +11,6 @@
 
 #include <stdlib.h>
 
-/* The first claim is small, as nothing is known of the payloads' size yet. */
-#define FIRST_CLAIM 64
 #define CONNECT_TIMEOUT (5 * SECOND)
 #define RECONNECT_MIN (100 * MILLISECOND)
 #define RECONNECT_MAX (5 * SECOND)
@@ -96,6 +94,8 @@ static bool has_capacity(const struct worker *worker, const struct batch *leavin
 
     if (in_flight == 0)
         return true;
+    if (!gate_is_proven(&pipeline->gate))
+        return false;
     if (pipeline->settings->mode == OUTBOX_MODE_HOLD)
         return false; /* a session holds one transaction */
     if (pipeline->limits.max_in_flight && pipeline->limits.max_in_flight < limit)

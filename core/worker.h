@@ -8,6 +8,8 @@
 #include "batch.h"
 #include "pipeline.h"
 
+/* The first claim is small: nothing is known of the payloads' size yet, nor of the broker. */
+#define FIRST_CLAIM 64
 /* A batch that is not answered as a whole is settled piece by piece, so often. */
 #define PARTIAL_AFTER (250 * MILLISECOND)
 

@@ -139,6 +139,30 @@ def test_publisher_that_is_away_pauses_the_pipeline_and_charges_nothing(
 
 
 @MODES
+def test_publisher_that_answers_but_takes_nothing_is_tried_with_few_events(
+    own_table, outbox, new_relay, mode
+):
+    """A broker that is full answers a ping. Claiming all there is for each try would wear the table."""
+    own_table.insert_many(5000)
+    relay = new_relay(
+        outbox.to_null(
+            own_table, publisher=dict(FAILS, failure="away"), claim={"mode": mode, "workers": 2}
+        )
+    ).start()
+    pauses = "the publisher is away"
+    wait_until(
+        lambda: len(relay.logged(pauses)) >= 6,
+        lambda: f"the relay tries again and again:\n{relay.log_tail()}",
+    )
+    relay.stop()
+    (ended,) = relay.logged("pipeline ended")
+    # The first claim of each worker finds the gate open; then 64 events a worker and try.
+    assert ended["claimed"] <= 2 * 500 + 2 * 64 * (len(relay.logged(pauses)) + 1)
+    assert own_table.states() == {"PENDING": 5000}
+    assert own_table.count("attempts > 0") == 0
+
+
+@MODES
 def test_event_without_an_answer_in_time_is_retried(table, outbox, new_relay, mode):
     event_id = table.insert(b"x")
     relay = new_relay(

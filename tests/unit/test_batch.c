@@ -144,16 +144,29 @@ static void a_late_answer_does_not_undo_what_the_relay_decided(void **state)
 static void an_absent_broker_shuts_the_gate_at_once(void **state)
 {
     struct fixture *fixture = *state;
-    char reason[64];
     fill(fixture);
     assert_true(gate_is_open(&fixture->gate));
     complete(fixture, 2, 1, OUTBOX_AWAY, "disk full");
     assert_false(gate_is_open(&fixture->gate));
-    gate_reason(&fixture->gate, reason, sizeof(reason));
-    assert_string_equal(reason, "disk full");
+    assert_string_equal(fixture->gate.reason, "disk full");
     assert_true(gate_next_probe(&fixture->gate) < NEVER);
     gate_probed(&fixture->gate, true);
     assert_true(gate_is_open(&fixture->gate));
+}
+
+static void a_broker_that_was_away_is_unproven_until_it_answers(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture);
+    assert_true(gate_is_proven(&fixture->gate));
+    complete(fixture, 0, 1, OUTBOX_AWAY, "disk full");
+    gate_probed(&fixture->gate, true);
+    assert_false(gate_is_proven(&fixture->gate));
+    assert_true(gate_acked(&fixture->gate));
+    assert_true(gate_is_proven(&fixture->gate));
+    assert_false(gate_acked(&fixture->gate));
+    assert_true(gate_blame(&fixture->gate, "no route"));
+    assert_false(gate_blame(&fixture->gate, "no route"));
 }
 
 static void what_cannot_be_sent_never_reaches_the_driver(void **state)
@@ -199,6 +212,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_answer_does_not_undo_what_the_relay_decided, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_absent_broker_shuts_the_gate_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_broker_that_was_away_is_unproven_until_it_answers, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_never_reaches_the_driver, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_refused_batch_is_away_as_a_whole, setup, teardown),
