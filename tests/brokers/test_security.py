@@ -12,9 +12,9 @@ EVENTS = 5
 # A reason has to hold one of these; each library has its own words for the same.
 OF_CREDENTIALS = ("auth", "password", "denied", "credential", "login", "access_refused", "401", "403")
 OF_TRUST = ("certificate", "issuer", "unknown ca", "verif")
-OF_NAME = ("host", "name", "certificate", "verif")
 OF_TIME = ("expired", "certificate", "verif")
-OF_PLAIN = ("tls", "ssl", "handshake", "certificate", "protocol")
+OF_NAME = ("host name", "hostname", "certificate", "verif", "subject")
+OF_PLAIN = ("tls", "ssl", "handshake", "protocol", "within", "timed out", "no answer", "closed")
 
 
 def insert_marked(stream):

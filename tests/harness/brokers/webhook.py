@@ -25,6 +25,8 @@ class Webhook(Broker):
     name = "webhook"
     can_be_full = True
     secure = ("tls", "password")
+    header_names, header_values, unusable_header = "token", "line", "a b"
+    added_headers = ("content-type", "webhook-id")
     wrong_password = {"password": "wrong"}
 
     def __init__(self, secure=False, client_ca=None, authorization=None):
