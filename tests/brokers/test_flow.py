@@ -4,16 +4,14 @@ SPDX-License-Identifier: MIT
 
 import time
 
-import pytest
-
 from harness import settings
 from harness.proxy import TO_CLIENT
 from harness.stream import FlatMemory
 from harness.waiting import wait_until
 
 BATCH, WORKERS = 100, 2
-WATCHED = 3  # seconds
-SHUTDOWN = 10  # seconds
+WATCHED = 2  # seconds
+SHUTDOWN = 5  # seconds
 # What close() may take for a broker that does not answer, and what a busy machine needs.
 BEYOND = 5 + (5 if settings.SANITIZE == "none" else 15)
 
@@ -22,56 +20,58 @@ def in_flight(stream):
     return stream.table.count("status = 'DELIVERING'")
 
 
-def watch_in_flight(stream, most):
-    """The most that was seen at once, for a while in which the window would have filled many times."""
-    seen = []
+def watch_in_flight(most):
+    """For a while in which the windows would have filled many times. `most`: by stream."""
+    seen = {stream: [] for stream in most}
     ends = time.monotonic() + WATCHED
 
     def look():
-        seen.append(in_flight(stream))
-        assert seen[-1] <= most, f"{seen[-1]} events are in flight, {most} may be"
+        for stream, numbers in seen.items():
+            numbers.append(in_flight(stream))
+            assert numbers[-1] <= most[stream], (
+                f"{numbers[-1]} events are in flight, {most[stream]} may be"
+            )
 
     wait_until(
         lambda: time.monotonic() > ends, "time passes",
         timeout=60, interval=0.05, meanwhile=look,
     )  # fmt: skip
-    return max(seen)
+    for stream, numbers in seen.items():
+        stream.figures.append(
+            f"{stream.broker.name}: at most {max(numbers)} in flight of {most[stream]} that may be"
+        )
 
 
-@pytest.mark.parametrize(
-    "limits, most, size, count",
-    [
-        ({"max_in_flight": 1000}, 1000, 2000, 20_000),
-        # A worker looks before it claims: a batch of each may come on top.
-        ({"max_in_flight_bytes": "1MiB"}, 105 + WORKERS * BATCH, 10_000, 3000),
-    ],
-    ids=["events", "bytes"],
-)
-def test_a_broker_that_stalls_slows_the_claiming(
-    broker, new_stream, new_relay, limits, most, size, count
-):
-    stream = new_stream(broker)
+def limited(stream, port, **limits):
+    claim = {"batch_size": BATCH, "workers": WORKERS, "poll_max": "100ms"}
+    return stream.pipeline(port, name=next(iter(limits)), claim=claim, publish=limits)
+
+
+def test_a_broker_that_stalls_slows_the_claiming(broker, new_stream, new_relay):
+    """Two pipelines, one limited in events and one in bytes, the latter with 10 times the payload."""
+    events, octets = new_stream(broker), new_stream(broker)
     with broker.proxy() as proxy:
-        stream.relay = new_relay(
-            stream.pipeline(
-                proxy.port,
-                claim={"batch_size": BATCH, "workers": WORKERS, "poll_max": "100ms"},
-                publish=limits,
-            )
+        relay = events.relay = octets.relay = new_relay(
+            limited(events, proxy.port, max_in_flight=1000),
+            limited(octets, proxy.port, max_in_flight_bytes="1MiB"),
         ).start()
-        stream.insert(2000, size=size)
-        stream.wait_all_delivered()
-        memory = FlatMemory(stream.relay, growth=16)
+        events.insert(2000, size=1000)
+        octets.insert(500, size=10_000)
+        events.wait_all_delivered()
+        octets.wait_all_delivered()
+        memory = FlatMemory(relay, growth=16)
         proxy.stall()
-        stream.insert(settings.events(count), size=size)
+        events.insert(settings.events(8000), size=1000)
+        octets.insert(settings.events(2000), size=10_000)
         wait_until(
-            lambda: in_flight(stream) > 0, lambda: f"some are claimed: {stream.why()}",
-            interval=0.005,
+            lambda: in_flight(events) > 0 and in_flight(octets) > 0,
+            lambda: f"some are claimed: {events.why()}", interval=0.005,
         )  # fmt: skip
-        seen = watch_in_flight(stream, most)
-        stream.figures.append(f"{broker.name}: at most {seen} in flight of {most} that may be")
+        # A worker looks at the bytes before it claims: a batch of each may come on top.
+        watch_in_flight({events: 1000, octets: 105 + WORKERS * BATCH})
         proxy.heal()
-        stream.wait_and_assert_exact(settings.PATIENCE * 2)
+        events.wait_and_assert_exact(settings.PATIENCE * 2)
+        octets.wait_and_assert_exact(settings.PATIENCE * 2)
         memory.check(f"{broker.name}, stalled")
 
 
@@ -100,7 +100,7 @@ def test_shutdown_releases_what_a_stalled_broker_does_not_answer(broker, new_str
             stream.pipeline(proxy.port, publish={"max_in_flight": window}),
             relay={"shutdown_timeout": f"{SHUTDOWN}s"},
         ).start()
-        stream.insert(1000)
+        stream.insert(500)
         stream.wait_all_delivered()
         acknowledged = stream.delivered()
         # The broker gets what is sent, and nobody hears of it.

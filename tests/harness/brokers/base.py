@@ -62,7 +62,7 @@ class Broker:
 
     def pause(self):
         """Stops every process of the server where it stands; connections stay open."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        processes.pause_group(self.process)
 
     def resume(self):
         os.killpg(self.process.pid, signal.SIGCONT)
