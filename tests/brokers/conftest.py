@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 
 import importlib
 import itertools
+import logging
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ from harness.stream import Stream, new_table
 NAMES = ("kafka", "nats", "rabbitmq", "redis", "webhook")
 topics = itertools.count(1)  # one server has those of many tests
 HERE = Path(__file__).resolve().parent
+
+
+# They are asked whether a server answers yet, and need not say so each time that it does not.
+for chatty in ("kafka", "pika"):
+    logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
 
 def broker_class(name):

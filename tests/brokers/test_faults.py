@@ -180,8 +180,8 @@ def each(streams, check):
 
 
 def keeps_order(relay, name):
-    listed = json.loads(relay.run("plugins", f"publisher-{name}", "--json").stdout)
-    (plugin,) = [plugin for plugin in listed["plugins"] if plugin["name"] == name]
+    listed = json.loads(relay.run("plugins", "--json").stdout)["plugins"]
+    (plugin,) = [one for one in listed if (one["kind"], one["name"]) == ("publisher", name)]
     return "keeps-order" in plugin["capabilities"]
 
 
