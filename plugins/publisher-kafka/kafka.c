@@ -288,7 +288,7 @@ static const struct outbox_option properties[] = {
 static const struct outbox_publisher_ops ops = {
     OUTBOX_OPS(outbox_publisher_ops), .open = kafka_open,       .close = kafka_close,
     .limits = kafka_limits,           .publish = kafka_publish, .flush = kafka_flush,
-    .cancel = kafka_cancel,           .ping = kafka_ping,
+    .cancel = kafka_cancel,           .ping = kafka_ping,       .check = kafka_check,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_PUBLISHER, .name = "kafka", .version = DRIVER_VERSION,

@@ -28,7 +28,7 @@ struct reporter {
     struct packing packing;
     enum renewal renewal;
     int64_t careful_until; /* 0: not careful */
-    int64_t gone_since;    /* 0: some broker is there, as far as is known */
+    int64_t waiting_since; /* the last acknowledgement, or when there was one to wait for */
     int64_t purge_after;
     rd_kafka_resp_err_t refused; /* of the report at hand: what several events were refused with */
     char purge_reason[128];
@@ -119,7 +119,6 @@ static void end_run(struct reporter *reporter, const struct run *run, bool is_al
         return;
     }
     flight_complete(run->flight, run->first, run->count, OUTBOX_ACKED, NULL);
-    reporter->gone_since = 0;
 }
 
 /* The messages of a report came in one request, unless it was their client that gave them up. */
@@ -146,8 +145,10 @@ static void take_reports(struct reporter *reporter, rd_kafka_event_t *event)
     end_run(reporter, &run, is_alone);
     if (reporter->refused != RD_KAFKA_RESP_ERR_NO_ERROR)
         be_careful(reporter, bytes);
-    if (is_acked)
-        trouble_over(&reporter->publisher->trouble);
+    if (!is_acked)
+        return;
+    reporter->waiting_since = now_of(reporter);
+    trouble_over(&reporter->publisher->trouble);
 }
 
 /* ---- Errors ------------------------------------------------------------------------------- */
@@ -177,12 +178,6 @@ static void take_error(struct reporter *reporter, rd_kafka_event_t *event)
         return;
     }
     trouble_note(&publisher->trouble, code, rd_kafka_event_error_string(event));
-    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-        flights_deadline(&publisher->flights) == INT64_MAX)
-        return;
-    trouble_down(&publisher->trouble);
-    if (reporter->gone_since == 0)
-        reporter->gone_since = now_of(reporter);
 }
 
 static void take_event(struct reporter *reporter, rd_kafka_event_t *event)
@@ -210,20 +205,35 @@ static void purge_all(struct reporter *reporter, const char *reason)
     purge(reporter, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT, reason);
 }
 
-/* Before a message's own time is up (delivery_timeout), which the library keeps. */
-static void give_up_overdue(struct reporter *reporter, int64_t deadline)
+/* Whether every broker is gone, and has been for as long as somebody waits for one. */
+static bool is_deserted(struct reporter *reporter, int64_t now, bool is_waiting)
 {
-    int64_t now = now_of(reporter);
+    if (!is_waiting)
+        reporter->waiting_since = 0;
+    else if (reporter->waiting_since == 0)
+        reporter->waiting_since = now;
+    int64_t gone_since = trouble_gone_since(&reporter->publisher->trouble);
+    int64_t since = gone_since > reporter->waiting_since ? gone_since : reporter->waiting_since;
+    return is_waiting && gone_since > 0 && now >= since + GONE_FOR;
+}
+
+/* Before a message's own time is up (delivery_timeout), which the library keeps. */
+static void give_up_overdue(struct reporter *reporter)
+{
+    struct outbox_publisher *publisher = reporter->publisher;
+    int64_t now = now_of(reporter), deadline = flights_deadline(&publisher->flights);
+    bool is_gone = is_deserted(reporter, now, deadline != INT64_MAX);
     if (now < reporter->purge_after)
         return;
-    if (atomic_exchange(&reporter->publisher->is_cancelling, false))
+    if (atomic_exchange(&publisher->is_cancelling, false)) {
         purge(reporter, RD_KAFKA_PURGE_F_QUEUE, "given up before it was sent");
-    else if (now >= deadline)
+    } else if (now >= deadline) {
         purge_all(reporter, "no acknowledgement within publish.timeout");
-    else if (deadline == INT64_MAX)
-        reporter->gone_since = 0;
-    else if (reporter->gone_since > 0 && now >= reporter->gone_since + GONE_FOR)
+        trouble_down(&publisher->trouble);
+    } else if (is_gone) {
         purge_all(reporter, "no broker can be reached");
+        trouble_down(&publisher->trouble);
+    }
 }
 
 static void tell_of_room(struct outbox_publisher *publisher)
@@ -283,7 +293,7 @@ static void renew(struct reporter *reporter)
     bool is_purging = reporter->renewal == RENEW_NOW;
     retire(reporter, is_purging);
     reporter->renewal = RENEW_NOT;
-    reporter->gone_since = 0;
+    reporter->waiting_since = 0;
     reporter->careful_until = reporter->packing.is_single ? now_of(reporter) + CAREFUL_FOR : 0;
 }
 
@@ -322,7 +332,7 @@ static void report(struct reporter *reporter)
         take_event(reporter, event);
         tell_of_room(publisher);
     }
-    give_up_overdue(reporter, flights_deadline(&publisher->flights));
+    give_up_overdue(reporter);
     consider_renewal(reporter);
 }
 

@@ -31,10 +31,13 @@ static bool tells_more(const struct trouble *trouble, rd_kafka_resp_err_t code)
 
 void trouble_note(struct trouble *trouble, rd_kafka_resp_err_t code, const char *text)
 {
+    int64_t now = trouble->host->now(trouble->host);
     (void)pthread_mutex_lock(&trouble->lock);
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        trouble->gone_since = now;
     if (tells_more(trouble, code)) {
         trouble->code = code;
-        trouble->at = trouble->host->now(trouble->host);
+        trouble->at = now;
         (void)snprintf(trouble->text, sizeof(trouble->text), "%s", text ? text : "");
     }
     (void)pthread_mutex_unlock(&trouble->lock);
@@ -58,11 +61,20 @@ void trouble_over(struct trouble *trouble)
     (void)pthread_mutex_lock(&trouble->lock);
     bool is_news = trouble->is_down;
     trouble->is_down = false;
+    trouble->gone_since = 0;
     trouble->code = RD_KAFKA_RESP_ERR_NO_ERROR;
     trouble->text[0] = '\0';
     (void)pthread_mutex_unlock(&trouble->lock);
     if (is_news)
         outbox_log(trouble->host, OUTBOX_LOG_INFO, "the broker can be reached again");
+}
+
+int64_t trouble_gone_since(struct trouble *trouble)
+{
+    (void)pthread_mutex_lock(&trouble->lock);
+    int64_t since = trouble->gone_since;
+    (void)pthread_mutex_unlock(&trouble->lock);
+    return since;
 }
 
 bool trouble_is_refusal(struct trouble *trouble, int64_t since)

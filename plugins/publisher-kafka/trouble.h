@@ -16,7 +16,8 @@
 struct trouble {
     const struct outbox_host *host;
     pthread_mutex_t lock;
-    bool is_down; /* and the log says so */
+    bool is_down;       /* and the log says so */
+    int64_t gone_since; /* 0: some broker is there, as far as is known */
     rd_kafka_resp_err_t code;
     int64_t at; /* when it came */
     char text[TROUBLE_TEXT];
@@ -31,6 +32,10 @@ void trouble_note(struct trouble *trouble, rd_kafka_resp_err_t code, const char 
 /* Nothing gets through any more, or something does again: said once each. */
 void trouble_down(struct trouble *trouble);
 void trouble_over(struct trouble *trouble);
+
+/* Since when all brokers are gone; 0: not since something got through. The library says it once an
+ * outage, and also when the one connection was closed because it was idle. */
+int64_t trouble_gone_since(struct trouble *trouble) OUTBOX_MUST_USE;
 
 /* Whether broker and relay refused each other (credentials, certificates) since the instant
  * `since`. */
