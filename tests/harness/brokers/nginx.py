@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 import collections
 import json
 import socket
+import urllib.request
 
 from .. import processes
 from ..waiting import wait_until
@@ -24,6 +25,7 @@ http {{
         listen 127.0.0.1:{port}{listen} backlog=1024;
         {tls}
         location / {{ return 204; }}
+        location = /status {{ stub_status; }}
     }}
 }}
 """
@@ -39,6 +41,7 @@ class Nginx:
         self.folder = processes.short_folder("nginx")
         self.authority = authority
         self.process = None
+        self.asked = 0
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -83,6 +86,13 @@ class Nginx:
         lines = path.read_text().splitlines() if path.exists() else []
         told = [Told(**json.loads(line)) for line in lines]
         return [one for one in told if one.method == "POST"]
+
+    def requests(self):
+        """How many it has answered, this question left out."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status") as answer:
+            numbers = answer.read().decode().splitlines()[2].split()
+        self.asked += 1
+        return int(numbers[2]) - self.asked
 
     def close(self):
         if self.process is not None:
