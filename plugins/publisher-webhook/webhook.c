@@ -254,9 +254,14 @@ static const struct outbox_option properties[] = {
 };
 
 static const struct outbox_publisher_ops ops = {
-    OUTBOX_OPS(outbox_publisher_ops), .open = webhook_open,       .close = webhook_close,
-    .limits = webhook_limits,         .publish = webhook_publish, .flush = webhook_flush,
-    .cancel = webhook_cancel,         .ping = webhook_ping,       .check = webhook_check,
+    OUTBOX_OPS(outbox_publisher_ops),
+    .open = webhook_open,
+    .close = webhook_close,
+    .publish = webhook_publish,
+    .flush = webhook_flush,
+    .cancel = webhook_cancel,
+    .ping = webhook_ping,
+    .check = webhook_check,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_PUBLISHER, .name = "webhook", .version = DRIVER_VERSION,
