@@ -114,6 +114,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data):
         self.data += data
+        if not self.data[:1].isalpha():
+            self.transport.close()  # somebody speaks TLS to a server that has none
+            return
         request = None if self.is_answering else self.take()
         if request:
             self.is_answering = True
