@@ -195,7 +195,8 @@ static void decide_loss(struct verdict *verdict, const struct request *request, 
     verdict->is_connection = !request->is_to_event_url;
     (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s %s: %.200s", name,
                    was_sent ? "closed the connection before it had answered" : "cannot be reached",
-                   verdict_trouble(code, request->trouble));
+                   code == CURLE_OK ? "only half of a header came"
+                                    : verdict_trouble(code, request->trouble));
 }
 
 static void decide_private(struct verdict *verdict, const struct request *request, const char *name)
@@ -212,7 +213,7 @@ static void decide_code(struct verdict *verdict, const struct request *request, 
     name_destination(request, name, sizeof(name));
     if (request->was_private)
         decide_private(verdict, request, name);
-    else if (request->answer.is_endless || code == CURLE_OK) {
+    else if (request->answer.is_endless) {
         verdict->outcome = OUTBOX_RETRY;
         (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s sent a header without an end",
                        name);

@@ -9,11 +9,8 @@ import time
 
 import pytest
 
-from harness import processes, settings
-from harness.brokers.nginx import Nginx
-from harness.brokers.tls import Authority
-from harness.brokers.webhook import Webhook, header
-from harness.sqlite import SqliteOutbox
+from harness.brokers.webhook import header
+from harness.webhooks import certificates, new_receiver, outbox, receiver  # fixtures
 
 ONE, TWO = b"first secret of the receiver", b"second secret of the receiver"
 POISON = "poison"
@@ -22,38 +19,6 @@ EVENT_URL = {"properties": {"url": "{header:to|}"}}
 
 def whsec(secret):
     return "whsec_" + base64.b64encode(secret).decode()
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    folder = processes.short_folder("tls")
-    yield Authority(folder)
-    processes.remove_folder(folder)
-
-
-@pytest.fixture
-def new_receiver():
-    """Makes receivers that end with the test."""
-    settings.need("publisher-webhook", "store-sqlite")
-    made = []
-
-    def new(server=None, **options):
-        made.append(server or Webhook(**options))
-        return made[-1].start()
-
-    yield new
-    for server in made:
-        server.close()
-
-
-@pytest.fixture
-def receiver(new_receiver):
-    return new_receiver()
-
-
-@pytest.fixture
-def outbox(folder, new_relay):
-    return SqliteOutbox(folder, new_relay)
 
 
 # ---- What is sent ---------------------------------------------------------------------------------

@@ -20,12 +20,14 @@ class SqliteOutbox:
         self.new_relay = new_relay
         self.relay = None
 
-    def to(self, publisher, **changes):
+    def to(self, publisher, environment=None, **changes):
         """Makes the relay, and the table if there is none. Retries come only after the test, unless
         it says otherwise. Returns self."""
         base = {"claim": {"poll_max": "50ms"}, "retry": {"base_delay": "10m"}}
         store = {"driver": "sqlite", "url": f"sqlite:{self.path}"}
-        self.relay = self.new_relay(pipeline(store, publisher, **merged(base, changes)))
+        self.relay = self.new_relay(
+            pipeline(store, publisher, **merged(base, changes)), environment=environment
+        )
         self.command("init")
         return self
 
