@@ -14,7 +14,6 @@
 #include <strings.h>
 #include <time.h>
 
-#define NANOSECONDS INT64_C(1000000000)
 #define MILLISECOND INT64_C(1000000)
 #define EXPIRES_SOON (14 * 24 * 3600) /* seconds */
 #define PING_ID "ping"
@@ -192,10 +191,9 @@ enum outbox_status probe_ping(struct receiver *receiver, int64_t deadline,
                               struct outbox_error *error)
 {
     struct probe probe;
-    int64_t left = receiver_wait(receiver);
-    if (left > 0)
-        return outbox_fail(error, OUTBOX_UNAVAILABLE, "", "%.200s asks to wait %lld s more",
-                           receiver->settings->url.name, (long long)(left / NANOSECONDS + 1));
+    char reason[256];
+    if (receiver_is_waiting(receiver, reason, sizeof(reason)))
+        return outbox_fail(error, OUTBOX_UNAVAILABLE, "", "%s", reason);
     enum outbox_status status = reach(&probe, receiver, deadline, error);
     probe_end(&probe);
     return status;

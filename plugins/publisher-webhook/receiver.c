@@ -5,7 +5,7 @@
 #include "receiver.h"
 
 #define NANOSECONDS INT64_C(1000000000)
-#define LOSSES_THAT_TELL 5u
+#define LOSSES_THAT_TELL 8u
 
 bool receiver_init(struct receiver *receiver, const struct outbox_host *host,
                    const struct settings *settings)
@@ -48,15 +48,27 @@ void receiver_ask_wait(struct receiver *receiver, int64_t seconds)
     int64_t known = atomic_load(&receiver->wait_until);
     while (known < until && !atomic_compare_exchange_weak(&receiver->wait_until, &known, until))
         continue;
+    if (known < until)
+        atomic_store(&receiver->wait_seconds, seconds);
 }
 
-int64_t receiver_wait(const struct receiver *receiver)
+/* Nanoseconds that are left of what it has asked for. */
+static int64_t wait_left(const struct receiver *receiver)
 {
     int64_t until = atomic_load_explicit(&receiver->wait_until, memory_order_relaxed);
     if (until == 0)
         return 0;
     int64_t left = until - receiver->host->now(receiver->host);
     return left > 0 ? left : 0;
+}
+
+bool receiver_is_waiting(const struct receiver *receiver, char *reason, size_t size)
+{
+    if (wait_left(receiver) == 0)
+        return false;
+    (void)snprintf(reason, size, "%.200s has asked to wait %lld s, which are not over yet",
+                   receiver->settings->url.name, (long long)atomic_load(&receiver->wait_seconds));
+    return true;
 }
 
 /* ---- Suspects ----------------------------------------------------------------------------- */

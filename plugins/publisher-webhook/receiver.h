@@ -16,10 +16,11 @@
 struct receiver {
     const struct outbox_host *host;
     const struct settings *settings;
-    _Atomic int64_t heard_at;   /* of the host's clock, 0: never */
-    _Atomic int64_t wait_until; /* what it has asked for, 0: nothing */
-    _Atomic bool is_away;       /* it was logged as away */
-    _Atomic bool has_denied;    /* it has refused the credentials, or that there are none */
+    _Atomic int64_t heard_at;     /* of the host's clock, 0: never */
+    _Atomic int64_t wait_until;   /* what it has asked for, 0: nothing */
+    _Atomic int64_t wait_seconds; /* how long that was, at first */
+    _Atomic bool is_away;         /* it was logged as away */
+    _Atomic bool has_denied;      /* it has refused the credentials, or that there are none */
     _Atomic uint64_t acked;
 
     /* Events whose connection was lost without an answer, and how often in a row while it
@@ -45,8 +46,10 @@ void receiver_lost(struct receiver *receiver, const char *reason);
 
 /* It asks that nothing is sent for so many seconds. */
 void receiver_ask_wait(struct receiver *receiver, int64_t seconds);
-/* Nanoseconds that are left of that, 0: none. */
-int64_t receiver_wait(const struct receiver *receiver) OUTBOX_MUST_USE;
+/* Whether that is not over yet, and in which words. These stay the same all the time, so that they
+ * are logged once. */
+bool receiver_is_waiting(const struct receiver *receiver, char *reason,
+                         size_t size) OUTBOX_MUST_USE;
 
 /* Counts that the connection was lost over this event. True if that has happened so often, while
  * others went well, that the event is to blame. */

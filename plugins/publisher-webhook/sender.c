@@ -6,7 +6,6 @@
 
 #include "compose.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #define MILLISECOND INT64_C(1000000)
@@ -131,11 +130,8 @@ static bool has_work(struct sender *sender)
 static bool asked_to_wait(struct sender *sender)
 {
     char reason[REASON_SIZE];
-    int64_t left = receiver_wait(sender->receiver);
-    if (left == 0)
+    if (!receiver_is_waiting(sender->receiver, reason, sizeof(reason)))
         return false;
-    (void)snprintf(reason, sizeof(reason), "%.200s asks to wait %" PRId64 " s more",
-                   sender->settings->url.name, left / INT64_C(1000000000) + 1);
     release_unsent(sender, reason);
     return true;
 }

@@ -47,7 +47,14 @@ static enum outbox_status read_url(struct settings *to, const struct outbox_sett
     return why ? wrong(error, "url", why) : no_memory(error);
 }
 
-static void read_version(struct settings *to, const struct outbox_settings *from)
+/* Before 8.0 libcurl fails to use such a connection twice. */
+static bool can_share_plain_connections(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000;
+}
+
+static enum outbox_status read_version(struct settings *to, const struct outbox_settings *from,
+                                       struct outbox_error *error)
 {
     bool is_https = to->url.is_https;
     if (is_choice(from, "http_version", "1.1"))
@@ -58,6 +65,12 @@ static void read_version(struct settings *to, const struct outbox_settings *from
         to->http_version = CURL_HTTP_VERSION_2TLS;
     to->shares_connections = to->http_version == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE ||
                              (to->http_version == CURL_HTTP_VERSION_2TLS && is_https);
+    if (to->http_version != CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE || can_share_plain_connections())
+        return OUTBOX_OK;
+    return outbox_fail(error, OUTBOX_INVALID, "",
+                       "\"http_version\": \"2\" over http:// needs libcurl 8.0 or later, and this "
+                       "is %s; write \"auto\", or an https:// URL",
+                       curl_version_info(CURLVERSION_NOW)->version);
 }
 
 static enum outbox_status read_privacy(struct settings *to, const struct outbox_settings *from,
@@ -261,7 +274,8 @@ enum outbox_status settings_read(struct settings *to, const struct outbox_settin
 {
     enum outbox_status (*const steps[])(struct settings *, const struct outbox_settings *,
                                         struct outbox_error *) = {
-        read_url, read_privacy, read_credentials, read_tls, read_secrets, read_names, read_headers,
+        read_url, read_version, read_privacy, read_credentials,
+        read_tls, read_secrets, read_names,   read_headers,
     };
     *to = (struct settings){0};
     if (!copy(&to->proxy, from, "proxy"))
@@ -277,7 +291,6 @@ enum outbox_status settings_read(struct settings *to, const struct outbox_settin
     to->ping = is_choice(from, "ping", "connect")   ? PING_CONNECT
                : is_choice(from, "ping", "options") ? PING_OPTIONS
                                                     : PING_HEAD;
-    read_version(to, from);
     read_numbers(to, from);
     return OUTBOX_OK;
 }

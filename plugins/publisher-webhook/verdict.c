@@ -7,6 +7,7 @@
 #include "printable.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #define SHOWN_OF_BODY 200u
 #define SHOWN_OF_NAME 150
@@ -155,6 +156,17 @@ static bool answers_others(const struct request *request, const struct receiver 
     return heard_at >= request->started_at + (now - request->started_at) / 2;
 }
 
+/* There is a connection, and TLS is not agreed on. */
+static bool is_in_handshake(const struct request *request)
+{
+    curl_off_t connected = 0, agreed = 0;
+    const char *scheme = NULL;
+    return curl_easy_getinfo(request->easy, CURLINFO_CONNECT_TIME_T, &connected) == CURLE_OK &&
+           curl_easy_getinfo(request->easy, CURLINFO_APPCONNECT_TIME_T, &agreed) == CURLE_OK &&
+           curl_easy_getinfo(request->easy, CURLINFO_SCHEME, &scheme) == CURLE_OK &&
+           connected > 0 && agreed == 0 && scheme && strcasecmp(scheme, "https") == 0;
+}
+
 static void decide_timeout(struct verdict *verdict, const struct request *request,
                            struct receiver *receiver, const char *name)
 {
@@ -167,7 +179,10 @@ static void decide_timeout(struct verdict *verdict, const struct request *reques
         verdict->is_connection = true;
     }
     (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s %s within %lld ms", name,
-                   was_sent ? "gave no answer" : "could not be reached", (long long)milliseconds);
+                   was_sent                   ? "gave no answer"
+                   : is_in_handshake(request) ? "did not end the TLS handshake"
+                                              : "could not be reached",
+                   (long long)milliseconds);
 }
 
 static void decide_loss(struct verdict *verdict, const struct request *request, CURLcode code,
@@ -180,7 +195,8 @@ static void decide_loss(struct verdict *verdict, const struct request *request, 
     verdict->is_connection = !request->is_to_event_url;
     (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s %s: %.200s", name,
                    was_sent ? "closed the connection before it had answered" : "cannot be reached",
-                   verdict_trouble(code, request->trouble));
+                   code == CURLE_OK ? "only half of a header came"
+                                    : verdict_trouble(code, request->trouble));
 }
 
 static void decide_private(struct verdict *verdict, const struct request *request, const char *name)
@@ -197,7 +213,7 @@ static void decide_code(struct verdict *verdict, const struct request *request, 
     name_destination(request, name, sizeof(name));
     if (request->was_private)
         decide_private(verdict, request, name);
-    else if (request->answer.is_endless || code == CURLE_OK) {
+    else if (request->answer.is_endless) {
         verdict->outcome = OUTBOX_RETRY;
         (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s sent a header without an end",
                        name);

@@ -5,13 +5,8 @@
 #include "probe.h"
 #include "sender.h"
 
-#include <inttypes.h>
 #include <outbox/plugin.h>
 #include <stdlib.h>
-
-/* Messages that wait for their turn, for each that is on its way: enough never to run dry, and few
- * enough that a slow receiver gets all of them within publish.timeout. */
-#define WAITING_FOR_EACH 32u
 
 struct outbox_publisher {
     const struct outbox_host *host;
@@ -103,22 +98,15 @@ static enum outbox_status webhook_open(const struct outbox_host *host,
     return OUTBOX_OK;
 }
 
-static void webhook_limits(struct outbox_publisher *publisher,
-                           struct outbox_publisher_limits *limits)
-{
-    limits->max_in_flight = publisher->settings.window * WAITING_FOR_EACH;
-}
-
 /* ---- Work --------------------------------------------------------------------------------- */
 
 static enum outbox_status webhook_publish(struct outbox_publisher *publisher,
                                           const struct outbox_batch *batch,
                                           struct outbox_error *error)
 {
-    int64_t left = receiver_wait(&publisher->receiver);
-    if (left > 0)
-        return outbox_fail(error, OUTBOX_UNAVAILABLE, "", "%.200s asks to wait %" PRId64 " s more",
-                           publisher->settings.url.name, left / INT64_C(1000000000) + 1);
+    char reason[256];
+    if (receiver_is_waiting(&publisher->receiver, reason, sizeof(reason)))
+        return outbox_fail(error, OUTBOX_UNAVAILABLE, "", "%s", reason);
     if (queue_put(&publisher->queue, batch))
         return OUTBOX_OK;
     return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "take over a batch: out of memory");
@@ -266,9 +254,14 @@ static const struct outbox_option properties[] = {
 };
 
 static const struct outbox_publisher_ops ops = {
-    OUTBOX_OPS(outbox_publisher_ops), .open = webhook_open,       .close = webhook_close,
-    .limits = webhook_limits,         .publish = webhook_publish, .flush = webhook_flush,
-    .cancel = webhook_cancel,         .ping = webhook_ping,       .check = webhook_check,
+    OUTBOX_OPS(outbox_publisher_ops),
+    .open = webhook_open,
+    .close = webhook_close,
+    .publish = webhook_publish,
+    .flush = webhook_flush,
+    .cancel = webhook_cancel,
+    .ping = webhook_ping,
+    .check = webhook_check,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_PUBLISHER, .name = "webhook", .version = DRIVER_VERSION,

@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 import collections
 import json
 import socket
+import urllib.request
 
 from .. import processes
 from ..waiting import wait_until
@@ -23,10 +24,20 @@ http {{
     server {{
         listen 127.0.0.1:{port}{listen} backlog=1024;
         {tls}
+        location / {{ {answer}; }}
+        location = /status {{ stub_status; }}
+    }}
+    server {{
+        listen unix:{folder}/sink;
+        access_log off;
         location / {{ return 204; }}
     }}
 }}
 """
+
+# Without the second one it would answer before it has read the payload, and with HTTP/2 then reset the
+# stream: libcurl 7.88 sometimes takes that for a failure.
+AT_ONCE, ONCE_READ = "return 204", "proxy_pass http://unix:{folder}/sink"
 
 Told = collections.namedtuple("Told", "protocol connection method id")
 
@@ -39,6 +50,7 @@ class Nginx:
         self.folder = processes.short_folder("nginx")
         self.authority = authority
         self.process = None
+        self.asked = 0
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -53,6 +65,7 @@ class Nginx:
                 folder=self.folder, port=self.port, requests=requests, tls=tls,
                 listen=(" ssl" if authority else "") + (" http2" if http2 else ""),
                 access=f"{self.folder}/told told" if tells else "off",
+                answer=ONCE_READ.format(folder=self.folder) if http2 else AT_ONCE,
             )
         )  # fmt: skip
 
@@ -83,6 +96,13 @@ class Nginx:
         lines = path.read_text().splitlines() if path.exists() else []
         told = [Told(**json.loads(line)) for line in lines]
         return [one for one in told if one.method == "POST"]
+
+    def requests(self):
+        """How many it has answered, this question left out."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status") as answer:
+            numbers = answer.read().decode().splitlines()[2].split()
+        self.asked += 1
+        return int(numbers[2]) - self.asked
 
     def close(self):
         if self.process is not None:

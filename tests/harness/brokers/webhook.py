@@ -10,12 +10,16 @@ from urllib.parse import quote
 
 from .. import processes
 from .base import Broker, Received
+from .nginx import Nginx
 
 PROGRAM = Path(__file__).with_name("webhook_server.py")
 USERNAME, PASSWORD = "relay", "correct horse battery staple"
 
-# Of HTTP itself, not of an event.
-TRANSPORT = {"host", "content-length", "accept", "user-agent", "authorization"}
+# Of HTTP and of webhooks themselves, not of an event.
+TRANSPORT = {
+    "host", "content-length", "content-type", "accept", "user-agent", "authorization",
+    "webhook-id", "webhook-timestamp", "webhook-signature",
+}  # fmt: skip
 
 
 class Webhook(Broker):
@@ -25,9 +29,11 @@ class Webhook(Broker):
     name = "webhook"
     can_be_full = True
     secure = ("tls", "password")
-    header_names, header_values, unusable_header = "token", "line", "a b"
+    wrong_password = {"password": "no-such-password"}
+    header_names = "token"
+    header_values = "line"
+    unusable_header = "no name"
     added_headers = ("content-type", "webhook-id")
-    wrong_password = {"password": "wrong"}
 
     def __init__(self, secure=False, client_ca=None, authorization=None):
         super().__init__(secure)
@@ -99,21 +105,25 @@ class Webhook(Broker):
         """The requests that carry an event: no pings."""
         return [one for one in self.requests() if one["method"] not in ("HEAD", "OPTIONS")]
 
-    def read(self, topic):
+    def accepted(self, topic):
         path = "/" + quote(topic, safe="")
         return [
-            received(one)
-            for one in self.events()
-            if one["path"] == path and 200 <= one["status"] < 300
+            one for one in self.events() if one["path"] == path and 200 <= one["status"] < 300
         ]
+
+    def read(self, topic):
+        return [received(one) for one in self.accepted(topic)]
+
+    def count(self, topic):
+        return len(self.accepted(topic))
 
     # ---- answering ----
 
     def rules(self, *rules):
         """How requests are answered from now on: the first rule that fits counts. A rule is a dict:
         when it fits: methods (those that carry events), path, payload (a text within), times (how
-        often); what it does: status, headers, body, delay (seconds), behave (a method of Server, or
-        "close")."""
+        often); what it does: status, headers, body, delay (seconds), behave (a method of Connection).
+        """
         written = self.folder / "rules.new"
         written.write_text(json.dumps(rules))
         written.rename(self.folder / "rules.json")
@@ -126,6 +136,43 @@ class Webhook(Broker):
 
     def make_room(self, topic):
         self.rules()
+
+
+class Fast:
+    """nginx, as a broker to measure with: it takes events as fast as anybody could."""
+
+    name = "webhook"
+    window = 64
+
+    def __init__(self):
+        self.server = Nginx(tells=False)
+        self.before = {}
+
+    def start(self):
+        self.server.start()
+        return self
+
+    def close(self):
+        self.server.close()
+
+    def topic(self, name):
+        self.before[name] = self.server.requests()
+        return name
+
+    def publisher(self, **changes):
+        url = self.server.url("/{topic}")
+        return dict({"driver": "webhook", "url": url, "window": self.window}, **changes)
+
+    def producer_arguments(self, topic):
+        return ["--url", self.server.url(f"/{topic}"), "--window", self.window]
+
+    def count(self, topic):
+        """What came since topic() made it."""
+        return self.server.requests() - self.before[topic]
+
+
+def benchmark_server():
+    return Fast()
 
 
 def header(request, name):

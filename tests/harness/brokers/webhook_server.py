@@ -3,12 +3,11 @@ SPDX-License-Identifier: MIT
 
 Reads the bytes of a request itself: the parsers of the standard library change some header values.
 A request is in FOLDER/received.ndjson before it is answered, so it outlives a killed server. How it
-answers is read from FOLDER/rules.json for every request, see webhook.py.
+answers is read from FOLDER/rules.json whenever that changes, see webhook.py.
 """
 
 import asyncio
 import base64
-import hashlib
 import json
 import os
 import ssl
@@ -16,28 +15,59 @@ import sys
 import time
 from pathlib import Path
 
-LONGEST_HEAD = 1024 * 1024
+END_OF_HEAD = b"\r\n\r\n"
 
 
-class Closed(Exception):
-    """The connection is to end here."""
+class Rules:
+    """The rules file, and how often each rule was used."""
+
+    def __init__(self, path):
+        self.path = path
+        self.stamp = None
+        self.rules = []
+
+    def find(self, request):
+        try:
+            stat = os.stat(self.path)
+        except FileNotFoundError:
+            return {}
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        if stamp != self.stamp:
+            self.rules = json.loads(self.path.read_text())
+            self.stamp = stamp
+        for rule in self.rules:
+            if self.fits(rule, request):
+                return rule
+        return {}
+
+    @staticmethod
+    def fits(rule, request):
+        if request["method"] not in rule.get("methods", ("POST", "PUT", "PATCH")):
+            return False
+        if "path" in rule and rule["path"] != request["path"]:
+            return False
+        if "payload" in rule and rule["payload"].encode() not in request["body"]:
+            return False
+        if "times" in rule:
+            rule["times"] -= 1
+            return rule["times"] >= 0
+        return True
 
 
 class Server:
     def __init__(self, folder, settings):
         self.folder = folder
         self.settings = settings
-        self.received = os.open(
-            folder / "received.ndjson", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
-        )
+        self.rules = Rules(folder / "rules.json")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self.received = os.open(folder / "received.ndjson", flags, 0o644)
         self.connections = 0
         self.in_flight = 0
-        self.used = {}  # how often a rule was used, by its text
 
     async def run(self):
-        server = await asyncio.start_server(
-            self.serve, "127.0.0.1", self.settings["port"], ssl=self.tls(), backlog=1024,
-            limit=LONGEST_HEAD,
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self), "127.0.0.1", self.settings["port"], ssl=self.tls(),
+            backlog=1024,
         )  # fmt: skip
         written = self.folder / "port.new"
         written.write_text(str(server.sockets[0].getsockname()[1]))
@@ -54,137 +84,137 @@ class Server:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    # ---- a connection ----
-
-    async def serve(self, reader, writer):
-        self.connections += 1
-        number = self.connections
-        try:
-            while True:
-                request = await self.read(reader)
-                request["connection"] = number
-                self.in_flight += 1
-                request["in_flight"] = self.in_flight
-                try:
-                    await self.answer(request, writer)
-                finally:
-                    self.in_flight -= 1
-        except (Closed, asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            pass
-        finally:
-            writer.close()
-
-    @staticmethod
-    async def read(reader):
-        head = (await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n")
-        method, path, _ = head[0].decode("latin-1").split(" ")
-        headers = []
-        for line in head[1:]:
-            name, _, value = line.decode("latin-1").partition(":")
-            headers.append((name, value.strip(" \t")))
-        lengths = [value for name, value in headers if name.lower() == "content-length"]
-        body = await reader.readexactly(int(lengths[0])) if lengths else b""
-        return {"method": method, "path": path, "headers": headers, "body": body}
-
-    # ---- answers ----
-
-    def rule_for(self, request):
-        try:
-            rules = json.loads((self.folder / "rules.json").read_text())
-        except FileNotFoundError:
-            return {}
-        for rule in rules:
-            if self.fits(rule, request):
-                return rule
-        return {}
-
-    def fits(self, rule, request):
-        if request["method"] not in rule.get("methods", ["POST", "PUT", "PATCH"]):
-            return False
-        if "path" in rule and rule["path"] != request["path"]:
-            return False
-        if "payload" in rule and rule["payload"].encode() not in request["body"]:
-            return False
-        if "times" in rule:
-            known = hashlib.md5(json.dumps(rule, sort_keys=True).encode()).digest()
-            self.used[known] = self.used.get(known, 0) + 1
-            return self.used[known] <= rule["times"]
-        return True
-
     def is_welcome(self, request):
         wanted = self.settings.get("authorization")
         given = [value for name, value in request["headers"] if name.lower() == "authorization"]
         return wanted is None or given == [wanted]
 
-    async def answer(self, request, writer):
-        rule = self.rule_for(request)
-        status = rule.get("status", 204 if request["method"] != "HEAD" else 200)
-        if not self.is_welcome(request):
-            rule, status = {"body": "who are you?"}, 401
-        self.note(request, status)
-        if rule.get("delay"):
-            await asyncio.sleep(rule["delay"])
-        behave = rule.get("behave", "answer_whole")
-        if behave == "close":
-            writer.transport.abort()
-            raise Closed
-        await getattr(self, behave)(writer, request, status, rule)
-
     def note(self, request, status):
-        line = {
-            "at": time.time(),
-            "status": status,
-            "method": request["method"],
-            "path": request["path"],
-            "headers": request["headers"],
-            "body": base64.b64encode(request["body"]).decode(),
-            "connection": request["connection"],
-            "in_flight": request["in_flight"],
-        }
+        line = dict(request, status=status, at=time.time())
+        line["body"] = base64.b64encode(request["body"]).decode()
         os.write(self.received, json.dumps(line).encode() + b"\n")
 
-    async def answer_bytes(self, writer, data):
-        writer.write(data)
-        await writer.drain()
+
+class Connection(asyncio.Protocol):
+    """One request after the other; nobody sends the next one before the answer."""
+
+    def __init__(self, server):
+        self.server = server
+        self.data = bytearray()
+        self.is_answering = False
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.server.connections += 1
+        self.number = self.server.connections
+
+    def connection_lost(self, _):
+        if self.is_answering:
+            self.server.in_flight -= 1
+
+    def data_received(self, data):
+        self.data += data
+        if not self.data[:1].isalpha():
+            self.transport.close()  # somebody speaks TLS to a server that has none
+            return
+        request = None if self.is_answering else self.take()
+        if request:
+            self.is_answering = True
+            self.server.in_flight += 1
+            request["connection"] = self.number
+            request["in_flight"] = self.server.in_flight
+            self.decide(request)
+
+    def take(self):
+        """The next request if it is there to its end."""
+        head_len = self.data.find(END_OF_HEAD)
+        if head_len < 0:
+            return None
+        lines = self.data[:head_len].decode("latin-1").split("\r\n")
+        headers, length = [], 0
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers.append((name, value.strip(" \t")))
+            if name.lower() == "content-length":
+                length = int(value)
+        end = head_len + len(END_OF_HEAD) + length
+        if len(self.data) < end:
+            return None
+        body = bytes(self.data[end - length : end])
+        del self.data[:end]
+        method, path, _ = lines[0].split(" ")
+        return {"method": method, "path": path, "headers": headers, "body": body}
+
+    # ---- answers ----
+
+    def decide(self, request):
+        rule = self.server.rules.find(request)
+        status = rule.get("status", 200 if request["method"] == "HEAD" else 204)
+        if not self.server.is_welcome(request):
+            rule, status = {"body": "who are you?"}, 401
+        self.server.note(request, status)
+        answer = getattr(self, rule.get("behave", "whole"))
+        if rule.get("delay"):
+            loop = asyncio.get_running_loop()
+            loop.call_later(rule["delay"], answer, request, status, rule)
+        else:
+            answer(request, status, rule)
+
+    def done(self):
+        if self.is_answering:
+            self.is_answering = False
+            self.server.in_flight -= 1
 
     def head(self, status, headers):
         lines = [f"HTTP/1.1 {status} Said-So"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        return ("\r\n".join(lines) + "\r\n").encode()
+        return ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
-    async def answer_whole(self, writer, request, status, rule):
+    def whole(self, request, status, rule):
         body = rule.get("body", "").encode()
         headers = dict(rule.get("headers", {}))
         if status != 204:
             headers["Content-Length"] = len(body)
         if request["method"] == "HEAD" or status == 204:
             body = b""
-        await self.answer_bytes(writer, self.head(status, headers) + b"\r\n" + body)
+        self.done()
+        self.transport.write(self.head(status, headers) + b"\r\n" + body)
 
-    async def half_header(self, writer, request, status, rule):
-        """Ends in the middle of the header."""
-        await self.answer_bytes(writer, self.head(status, {"X-Half": "yes"}))
-        raise Closed
+    def echo(self, request, status, rule):
+        """Says what it was told: all headers."""
+        body = json.dumps(request["headers"])
+        self.whole(request, status, dict(rule, body=body))
 
-    async def half_body(self, writer, request, status, rule):
-        """Ends in the middle of the body."""
-        head = self.head(status, {"Content-Length": 1000})
-        await self.answer_bytes(writer, head + b"\r\nonly this")
-        raise Closed
+    def close(self, request, status, rule):
+        self.transport.abort()
 
-    async def endless_body(self, writer, request, status, rule):
-        await self.answer_bytes(writer, self.head(status, {}) + b"\r\n")
-        while True:
-            await self.answer_bytes(writer, b"and so on " * 100)
-
-    async def endless_header(self, writer, request, status, rule):
-        await self.answer_bytes(writer, self.head(status, {}))
-        while True:
-            await self.answer_bytes(writer, b"X-And-So: on\r\n" * 100)
-
-    async def silence(self, writer, request, status, rule):
+    def silence(self, request, status, rule):
         """Never answers, and keeps the connection."""
-        await asyncio.get_running_loop().create_future()
+
+    def half_header(self, request, status, rule):
+        """Ends in the middle of the header."""
+        self.transport.write(self.head(status, {"X-Half": "yes"}))
+        self.transport.close()
+
+    def half_body(self, request, status, rule):
+        """Ends in the middle of the body."""
+        self.transport.write(self.head(status, {"Content-Length": 1000}) + b"\r\nonly this")
+        self.transport.close()
+
+    def endless_body(self, request, status, rule):
+        self.transport.write(self.head(status, {}) + b"\r\n")
+        self.go_on(b"and so on " * 1000)
+
+    def endless_header(self, request, status, rule):
+        self.transport.write(self.head(status, {}))
+        self.go_on(b"X-And-So: on\r\n" * 1000)
+
+    def go_on(self, data):
+        if self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() < 1000000:
+            self.transport.write(data)
+        asyncio.get_running_loop().call_later(0.001, self.go_on, data)
 
 
 def main():
