@@ -32,7 +32,6 @@ class Broker:
     wrong_password = {"password": "no-such-password"}  # changes to publisher() that make it the wrong one
     header_names = "any"  # text that headers can be called: any, or "token" as in HTTP
     header_values = "any"  # text that headers can have: any, or one "line" without blanks around it
-    added_headers = ()  # what the driver itself adds to each message, in lower case
     unusable_header = None  # a name that no header can have here
 
     def __init__(self, secure=False):

@@ -33,7 +33,6 @@ class Webhook(Broker):
     header_names = "token"
     header_values = "line"
     unusable_header = "no name"
-    added_headers = ("content-type", "webhook-id")
 
     def __init__(self, secure=False, client_ca=None, authorization=None):
         super().__init__(secure)
