@@ -35,8 +35,7 @@ class Redis(Broker):
 
     name = "redis"
     can_be_full = True
-    # The driver speaks TLS only where hiredis_ssl is: not on the systems these tests run on.
-    secure = ("password",)
+    secure = ("tls", "password")
 
     def __init__(self, secure=False, **changes):
         super().__init__(secure)
@@ -70,7 +69,7 @@ class Redis(Broker):
             )  # fmt: skip
 
     def _lines(self):
-        yield f"port {self.port}"
+        yield from self._listening()
         yield f"dir {self.folder}"
         yield f"unixsocket {self.folder / 'socket'}"
         for name, value in self.settings.items():
@@ -79,6 +78,17 @@ class Redis(Broker):
             # Not off: Redis 7.0 would then leave out transactions when it loads its file.
             yield f"user default on >{ADMIN_PASSWORD} ~* &* +@all"
             yield f"user {USER} on >{PASSWORD} ~* &* +@all"
+
+    def _listening(self):
+        if not self.secured:
+            yield f"port {self.port}"
+            return
+        yield "port 0"
+        yield f"tls-port {self.port}"
+        yield f"tls-cert-file {self.secured.server_certificate}"
+        yield f"tls-key-file {self.secured.server_key}"
+        yield f"tls-ca-cert-file {self.secured.ca}"
+        yield "tls-auth-clients optional"
 
     def _answers(self):
         try:
@@ -90,6 +100,7 @@ class Redis(Broker):
         """A client of the test's own."""
         if self.secured:
             options["password"] = ADMIN_PASSWORD
+            options.update(ssl=True, ssl_cert_reqs="none")
         return client.Redis(host="127.0.0.1", port=self.port, **options)
 
     # ---- being published to ----
@@ -98,8 +109,13 @@ class Redis(Broker):
         return self.publisher_through(self.port, **changes)
 
     def publisher_through(self, port, **changes):
-        login = {"username": USER, "password": PASSWORD} if self.secured else {}
-        return {"driver": "redis", "url": f"redis://127.0.0.1:{port}", **login, **changes}
+        settings = {"driver": "redis", "url": f"redis://127.0.0.1:{port}"}
+        if self.secured:
+            settings.update(
+                url=f"rediss://127.0.0.1:{port}", tls_ca=str(self.secured.ca),
+                username=USER, password=PASSWORD,
+            )  # fmt: skip
+        return {**settings, **changes}
 
     def producer_arguments(self, topic):
         return [f"redis://127.0.0.1:{self.port}", topic]
