@@ -149,6 +149,8 @@ static void send_batch(struct outbox_publisher *publisher, struct client *client
             reason = "the queue of librdkafka was full until the deadline";
             break;
         case CLIENT_LOST:
+            atomic_store(&publisher->is_client_lost, true);
+            seat_wake(&publisher->seat);
             reason = "the producer could not go on";
             break;
         }
@@ -282,7 +284,8 @@ static const struct outbox_option properties[] = {
     {.name = PROPERTY_PARTITION, .help = "Number of the partition, instead of one by the key."},
     {.name = PROPERTY_TIMESTAMP,
      .help =
-         "Time of the record in milliseconds since 1970-01-01 UTC, instead of when it is sent."},
+         "Time of the record, instead of when it is sent: milliseconds since 1970-01-01 UTC, or "
+         "as {created_at} is."},
 };
 
 static const struct outbox_publisher_ops ops = {

@@ -6,7 +6,7 @@
 
 #include "verdict.h"
 
-#include <stdlib.h>
+#include <time.h>
 
 /* The names of the CloudEvents binding. */
 #define ATTRIBUTE_PREFIX "ce_"
@@ -120,6 +120,33 @@ static bool parse_number(struct outbox_slice text, int64_t most, int64_t *number
     return value <= (uint64_t)most;
 }
 
+/* "2026-01-31T09:30:00.25Z", as {created_at} gives it, in milliseconds since 1970. */
+static bool parse_instant(struct outbox_slice text, int64_t *milliseconds)
+{
+    char copy[40];
+    struct tm parts = {0};
+    int64_t fraction = 0, unit = 100;
+    if (text.len == 0 || text.len >= sizeof(copy))
+        return false;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    const char *rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &parts);
+    if (!rest)
+        return false;
+    if (*rest == '.') {
+        for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+            fraction += unit * (*rest - '0');
+    }
+    *milliseconds = (int64_t)timegm(&parts) * 1000 + fraction;
+    return strcmp(rest, "Z") == 0 && rest + 1 == copy + text.len;
+}
+
+static bool parse_timestamp(struct outbox_slice text, int64_t *milliseconds)
+{
+    bool is_good = parse_number(text, INT64_MAX, milliseconds) || parse_instant(text, milliseconds);
+    return is_good && *milliseconds > 0;
+}
+
 static bool is_named(const struct outbox_pair *property, const char *name)
 {
     return property->name.len == strlen(name) &&
@@ -142,9 +169,8 @@ static enum handover read_properties(const struct outbox_message *message, struc
             wanted = "the number of a partition, from 0 on";
             is_good = parse_number(property->value, INT32_MAX, &target->partition);
         } else if (is_named(property, PROPERTY_TIMESTAMP)) {
-            wanted = "milliseconds since 1970-01-01 UTC, more than 0";
-            is_good = parse_number(property->value, INT64_MAX, &target->timestamp) &&
-                      target->timestamp > 0;
+            wanted = "milliseconds since 1970-01-01 UTC, or as 2026-01-31T09:30:00Z";
+            is_good = parse_timestamp(property->value, &target->timestamp);
         }
         if (is_good)
             continue;

@@ -6,8 +6,6 @@
 
 #include "settings.h"
 
-#include <strings.h>
-
 #define LONGEST_NAME 128
 #define LONGEST_VALUE 4096
 
@@ -55,11 +53,11 @@ static const struct {
 
 static const char *why_refused(const char *name, const char *value)
 {
-    bool is_acks = strcasecmp(name, "acks") == 0 || strcasecmp(name, "request.required.acks") == 0;
-    if (is_acks && strcasecmp(value, "all") != 0 && strcmp(value, "-1") != 0)
+    bool is_acks = strcmp(name, "acks") == 0 || strcmp(name, "request.required.acks") == 0;
+    if (is_acks && strcmp(value, "all") != 0 && strcmp(value, "-1") != 0)
         return "an event counts as delivered only once all in-sync replicas have it (all)";
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        if (strcasecmp(refused[i].name, name) == 0)
+        if (strcmp(refused[i].name, name) == 0)
             return refused[i].why;
     }
     return NULL;

@@ -11,8 +11,10 @@
 #define WATCHFUL_WAIT (NANOSECONDS / 5) /* while messages are out */
 /* What was purged comes back as reports; those it missed are purged again. */
 #define PURGE_PAUSE (NANOSECONDS / 10)
-/* How long all brokers may be gone before their messages are given back. */
+/* How long all brokers may be gone before their messages are given back: a broker that restarts may
+ * be back by then, one that refuses credentials or certificates will not think better of it. */
 #define GONE_FOR (5 * NANOSECONDS)
+#define REFUSED_FOR (NANOSECONDS)
 /* How long messages go one by one after the broker has refused some that came together. */
 #define CAREFUL_FOR (10 * NANOSECONDS)
 #define DRAIN_TIME (2 * NANOSECONDS)
@@ -153,12 +155,13 @@ static void take_reports(struct reporter *reporter, rd_kafka_event_t *event)
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
-static void take_fatal(struct reporter *reporter)
+/* The event of a fatal error bears its own code or that of what made it fatal. */
+static void look_for_fatal(struct reporter *reporter)
 {
     char why[256];
     struct outbox_publisher *publisher = reporter->publisher;
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(reporter->client->library, why, sizeof(why));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || reporter->renewal == RENEW_NOW)
         return;
     outbox_log(publisher->host, OUTBOX_LOG_WARN,
                "the producer cannot go on, another one takes its place: %s (%s)", why,
@@ -173,11 +176,8 @@ static void take_error(struct reporter *reporter, rd_kafka_event_t *event)
 {
     struct outbox_publisher *publisher = reporter->publisher;
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        take_fatal(reporter);
-        return;
-    }
     trouble_note(&publisher->trouble, code, rd_kafka_event_error_string(event));
+    look_for_fatal(reporter);
 }
 
 static void take_event(struct reporter *reporter, rd_kafka_event_t *event)
@@ -212,9 +212,11 @@ static bool is_deserted(struct reporter *reporter, int64_t now, bool is_waiting)
         reporter->waiting_since = 0;
     else if (reporter->waiting_since == 0)
         reporter->waiting_since = now;
-    int64_t gone_since = trouble_gone_since(&reporter->publisher->trouble);
+    struct trouble *trouble = &reporter->publisher->trouble;
+    int64_t gone_since = trouble_gone_since(trouble);
     int64_t since = gone_since > reporter->waiting_since ? gone_since : reporter->waiting_since;
-    return is_waiting && gone_since > 0 && now >= since + GONE_FOR;
+    int64_t patience = trouble_is_refusal(trouble, gone_since) ? REFUSED_FOR : GONE_FOR;
+    return is_waiting && gone_since > 0 && now >= since + patience;
 }
 
 /* Before a message's own time is up (delivery_timeout), which the library keeps. */
@@ -332,6 +334,8 @@ static void report(struct reporter *reporter)
         take_event(reporter, event);
         tell_of_room(publisher);
     }
+    if (atomic_exchange(&publisher->is_client_lost, false))
+        look_for_fatal(reporter);
     give_up_overdue(reporter);
     consider_renewal(reporter);
 }

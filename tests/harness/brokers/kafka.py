@@ -3,12 +3,13 @@ SPDX-License-Identifier: MIT
 """
 
 import base64
+import contextlib
 import fcntl
 import functools
+import logging
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import uuid
@@ -22,6 +23,9 @@ from .. import processes
 from ..postgres import free_port
 from ..proxy import Proxy
 from .base import Broker, Received
+
+# The client complains at length while a server starts.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 POM = Path(__file__).with_name("kafka-pom.xml")
 JAVA = ["java", "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
@@ -214,6 +218,22 @@ class Kafka(Broker):
         places = [client.TopicPartition(topic, number) for number in sorted(partitions)]
         return consumer, places
 
+    @contextlib.contextmanager
+    def set_back(self, topic):
+        """What the topic gets meanwhile is gone afterwards: the server dies and comes back with the
+        topic as it was."""
+        kept = self.folder / "kept"
+        logs = [log for log in (self.folder / "data").glob(f"{topic}-[0-9]*") if log.is_dir()]
+        for log in logs:
+            shutil.copytree(log, kept / log.name)
+        yield
+        self.kill()
+        for log in logs:
+            shutil.rmtree(log)
+            shutil.copytree(kept / log.name, log)
+        shutil.rmtree(kept)
+        self.start()
+
     # ---- being measured ----
 
     def producer_arguments(self, topic):
@@ -285,6 +305,28 @@ class Kafka(Broker):
             return sum(consumer.end_offsets(places).values())
         finally:
             consumer.close(autocommit=False)
+
+
+    def codecs(self, *topics):
+        """How what lies in the logs of the topics is compressed: a set for each, by Kafka's own tool."""
+        found = {topic: set() for topic in topics}
+        logs = {
+            str(log): topic
+            for topic in topics
+            for log in (self.folder / "data").glob(f"{topic}-[0-9]*/*.log")
+        }
+        done = subprocess.run(
+            self._java("kafka.tools.DumpLogSegments", "--files", ",".join(logs)),
+            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        topic = None
+        for line in done.stdout.splitlines():
+            if line.startswith("Dumping "):
+                topic = logs[line.removeprefix("Dumping ")]
+            codec = re.search(r"compresscodec: (\w+)", line)
+            if codec:
+                found[topic].add(codec.group(1))
+        return found
 
 
 def benchmark_server():
