@@ -113,7 +113,10 @@ static bool make_headers(struct load *load)
 {
     return add_header(load, "Content-Type: application/json") && add_header(load, "Expect:") &&
            add_header(load, "source: bench") && add_header(load, "event-key: customer-42") &&
-           add_header(load, "webhook-id: 01930000-0000-7000-8000-000000000001");
+           add_header(load, "event-type: order.created") &&
+           add_header(load, "event-id: 01930000-0000-7000-8000-000000000001") &&
+           add_header(load, "webhook-id: 01930000-0000-7000-8000-000000000001") &&
+           add_header(load, "User-Agent: outbox-relay");
 }
 
 static CURL *make_handle(struct load *load)

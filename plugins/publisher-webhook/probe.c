@@ -147,7 +147,9 @@ static enum outbox_status judge_answer(struct probe *probe, struct outbox_error 
     int64_t wait = answer_wait(&probe->answer);
     if (is_denied(receiver, status))
         return outbox_fail(error, OUTBOX_DENIED, "",
-                           "%.200s refuses the credentials: it answered %ld to %s", name, status,
+                           "%.200s refuses the credentials: it answered %ld to %s; correct them, "
+                           "or, if it takes events all the same, choose another \"ping\"",
+                           name, status,
                            receiver->settings->ping == PING_OPTIONS ? "OPTIONS" : "HEAD");
     if ((status == 429 || status == 503) && wait >= 0) {
         receiver_ask_wait(receiver, wait);

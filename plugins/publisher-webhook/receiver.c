@@ -26,9 +26,9 @@ void receiver_heard(struct receiver *receiver)
                           memory_order_relaxed);
 }
 
-void receiver_acked(struct receiver *receiver, uint64_t count)
+void receiver_acked(struct receiver *receiver)
 {
-    (void)atomic_fetch_add_explicit(&receiver->acked, count, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&receiver->acked, 1, memory_order_relaxed);
     if (!atomic_load_explicit(&receiver->is_away, memory_order_relaxed))
         return;
     if (atomic_exchange(&receiver->is_away, false))

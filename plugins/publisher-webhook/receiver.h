@@ -39,8 +39,8 @@ void receiver_clear(struct receiver *receiver);
 
 /* It has answered something. */
 void receiver_heard(struct receiver *receiver);
-/* It has acknowledged so many events. */
-void receiver_acked(struct receiver *receiver, uint64_t count);
+/* It has acknowledged an event. */
+void receiver_acked(struct receiver *receiver);
 /* Logs that it is away, once. */
 void receiver_lost(struct receiver *receiver, const char *reason);
 

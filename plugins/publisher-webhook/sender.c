@@ -25,7 +25,6 @@ static void report_acked(struct sender *sender)
     sender->acked.count = 0;
     if (acked.count == 0)
         return;
-    receiver_acked(sender->receiver, acked.count);
     queue_complete(sender->queue, acked, OUTBOX_ACKED, NULL);
 }
 
@@ -60,10 +59,13 @@ static void complete(struct sender *sender, struct request *request, enum outbox
 {
     struct piece one = {request->job, request->index, 1};
     free_request(sender, request);
-    if (outcome == OUTBOX_ACKED)
-        note_acked(sender, one);
-    else
+    if (outcome != OUTBOX_ACKED) {
         queue_complete(sender->queue, one, outcome, reason);
+        return;
+    }
+    if (!request->is_to_event_url)
+        receiver_acked(sender->receiver);
+    note_acked(sender, one);
 }
 
 /* Nothing more is sent until the relay has pinged: not what waits, nor what has not left yet. */

@@ -174,7 +174,8 @@ static void decide_timeout(struct verdict *verdict, const struct request *reques
     int64_t milliseconds =
         (receiver->host->now(receiver->host) - request->started_at) / INT64_C(1000000);
     verdict->outcome = was_sent ? OUTBOX_UNKNOWN : OUTBOX_RETRY;
-    if (!request->is_to_event_url && !answers_others(request, receiver)) {
+    /* What was never sent is not the event's fault, whomever it answers. */
+    if (!request->is_to_event_url && (!was_sent || !answers_others(request, receiver))) {
         verdict->outcome = OUTBOX_AWAY;
         verdict->is_connection = true;
     }

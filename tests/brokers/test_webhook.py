@@ -297,7 +297,8 @@ def test_private_address_is_refused(receiver, outbox):
     assert "private address" in outbox.refusal()
     outbox.relay.start()
     outbox.relay.wait_logged("pauses", "private address")
-    assert (outbox.states(), outbox.attempts()) == ({"PENDING": 1}, 0)
+    outbox.wait_states(PENDING=1)
+    assert outbox.attempts() == 0
     assert receiver.requests() == []
 
 
@@ -314,6 +315,21 @@ def test_event_cannot_reach_a_private_address(receiver, outbox, host):
     row = outbox.row(event_id)
     assert row["status"] == "DEAD" and "private address" in row["last_error"], row
     assert [header(one, "webhook-id") for one in receiver.events()] == [own.encode()]
+
+
+def test_no_private_network_can_be_reached(receiver, outbox):
+    hosts = [
+        "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "0.1.2.3", "127.255.255.254", "224.0.0.1", "255.255.255.255", "198.18.0.1", "[::]",
+        "[fd00::1]", "[fe80::1]", "[ff02::1]", "[::ffff:10.0.0.1]", "[64:ff9b::10.0.0.1]",
+        "[2002:a00:1::1]", "[2001:db8::1]", "[::10.0.0.1]",
+    ]  # fmt: skip
+    outbox.to(receiver.publisher(event_urls=True), route=EVENT_URL)
+    ids = outbox.put_all(*[{"payload": "x", "headers": {"to": f"http://{host}/"}} for host in hosts])
+    outbox.once()
+    reasons = {host: outbox.row(event_id)["last_error"] for host, event_id in zip(hosts, ids)}
+    assert outbox.states() == {"DEAD": len(hosts)}
+    assert [host for host in hosts if "private address" not in reasons[host]] == [], reasons
 
 
 def test_event_names_its_receiver_which_sees_no_credentials(new_receiver, outbox):

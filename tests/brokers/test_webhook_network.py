@@ -64,7 +64,8 @@ def test_bad_certificate_gets_nothing(new_receiver, outbox, certificates, shows)
     assert "certificate" in outbox.refusal().lower()
     outbox.relay.start()
     outbox.relay.wait_logged("pauses", "certificate")
-    assert (outbox.states(), outbox.attempts()) == ({"PENDING": 1}, 0)
+    outbox.wait_states(PENDING=1)
+    assert outbox.attempts() == 0
     assert receiver.requests() == []
 
 
