@@ -4,13 +4,11 @@
  */
 #include "entry.h"
 
-#include "ndjson.h"
 #include "resp.h"
 #include "utf8.h"
 
 /* Redis closes the connection of who sends more (1024 * 1024). */
 #define MOST_ARGUMENTS UINT64_C(1000000)
-#define KEPT_ENVELOPE ((uint64_t)256 * 1024)
 
 #define CONTENT_TYPE "content-type" /* after the prefix */
 #define ATTRIBUTE_PREFIX "ce_"      /* after the prefix */
@@ -62,13 +60,14 @@ static bool make_middle(struct entry_writer *writer, int64_t now)
 bool entry_writer_init(struct entry_writer *writer, const struct settings *settings)
 {
     writer->settings = settings;
+    writer->envelope.format = LINE_NDJSON;
     return make_middle(writer, 0);
 }
 
 void entry_writer_clear(struct entry_writer *writer)
 {
     bytes_clear(&writer->middle);
-    bytes_clear(&writer->envelope);
+    lines_clear(&writer->envelope);
 }
 
 bool entry_writer_set_time(struct entry_writer *writer, int64_t now)
@@ -261,11 +260,11 @@ static enum entry_made make_body(struct entry_writer *writer, const struct outbo
     enum entry_made made = check_envelope(message, reason);
     if (made != ENTRY_MADE)
         return made;
-    bytes_reset(&writer->envelope, KEPT_ENVELOPE);
-    if (!ndjson_append(&writer->envelope, message))
+    lines_reset(&writer->envelope);
+    if (!lines_add(&writer->envelope, message))
         return ENTRY_NO_MEMORY;
     /* Without the end of the line. */
-    *body = (struct outbox_slice){writer->envelope.data, writer->envelope.len - 1};
+    *body = (struct outbox_slice){writer->envelope.text.data, writer->envelope.text.len - 1};
     return ENTRY_MADE;
 }
 

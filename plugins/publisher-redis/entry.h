@@ -5,6 +5,7 @@
 #ifndef PUBLISHER_REDIS_ENTRY_H
 #define PUBLISHER_REDIS_ENTRY_H
 
+#include "lines.h"
 #include "outgoing.h"
 #include "settings.h"
 
@@ -17,7 +18,7 @@ struct entry_writer {
     const struct settings *settings;
     struct bytes middle;   /* of XADD: what stands between the stream and the payload */
     uint64_t middle_count; /* arguments in it */
-    struct bytes envelope; /* of the message at hand */
+    struct lines envelope; /* of the message at hand */
 };
 
 /* Starts as all zeroes. */
