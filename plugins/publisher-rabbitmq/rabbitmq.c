@@ -61,7 +61,10 @@ static enum outbox_status rabbitmq_open(const struct outbox_host *host,
 static void rabbitmq_limits(struct outbox_publisher *publisher,
                             struct outbox_publisher_limits *limits)
 {
-    limits->max_payload = publisher->settings.max_message_size;
+    const struct settings *settings = &publisher->settings;
+    limits->max_payload = settings->max_message_size;
+    /* A window on its way and one that waits: more would only hold memory. */
+    limits->max_in_flight = 2 * settings->window * settings->connections;
 }
 
 /* ---- Publishing --------------------------------------------------------------------------- */

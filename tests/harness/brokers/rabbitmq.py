@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pika
 
@@ -17,6 +18,7 @@ from ..waiting import wait_until
 from .base import Broker, Received
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+PLUGINS = Path("/usr/lib/rabbitmq/lib")
 PASSWORD = "correct-horse"
 KEY_HEADER = "event-key"
 
@@ -51,7 +53,8 @@ class RabbitMQ(Broker):
             cookie = self.folder / ".erlang.cookie"
             cookie.write_text(self.cookie)
             cookie.chmod(0o400)
-            (self.folder / "plugins").write_text("[].\n")
+            (self.folder / "enabled").write_text("[].\n")
+            self._choose_plugins()
         self._configure()
         if self.epmd is None:
             self.epmd = processes.spawn(
@@ -67,6 +70,14 @@ class RabbitMQ(Broker):
         if self.secured:
             self._make_user()
         return self
+
+    def _choose_plugins(self):
+        """The node looks into every module of every plugin that it finds, enabled or not, which takes
+        longer than all else of its start: so it finds none."""
+        (self.folder / "plugins").mkdir()
+        for path in PLUGINS.glob("rabbitmq_server-*/plugins/*"):
+            if not path.name.startswith("rabbitmq_") or path.name.startswith("rabbitmq_prelaunch"):
+                (self.folder / "plugins" / path.name).symlink_to(path)
 
     def _configure(self):
         lines = ["log.console = true", "log.console.level = info", "vm_memory_high_watermark.relative = 0.4",
@@ -100,7 +111,9 @@ class RabbitMQ(Broker):
             RABBITMQ_LOGS="-",
             RABBITMQ_CONFIG_FILE=str(self.folder / "rabbitmq.conf"),
             RABBITMQ_CONF_ENV_FILE="/dev/null",
-            RABBITMQ_ENABLED_PLUGINS_FILE=str(self.folder / "plugins"),
+            RABBITMQ_ENABLED_PLUGINS_FILE=str(self.folder / "enabled"),
+            RABBITMQ_PLUGINS_DIR=str(self.folder / "plugins"),
+            ERL_CRASH_DUMP=str(self.folder / "erl_crash.dump"),
             RABBITMQ_PID_FILE=str(self.folder / "pid"),
             # The script then becomes the Erlang machine instead of standing between it and us.
             RUNNING_UNDER_SYSTEMD="1",
@@ -141,6 +154,8 @@ class RabbitMQ(Broker):
 
     def close(self):
         try:
+            if self.process is not None and self.process.poll() is not None:
+                self.process = None  # it has ended by itself
             super().close()
         finally:
             if self.epmd is not None:
@@ -206,6 +221,10 @@ class RabbitMQ(Broker):
         with self.channel() as channel:
             return channel.queue_declare(topic, passive=True).method.message_count
 
+    def producer_arguments(self, topic):
+        """Of benchmarks/floor_rabbitmq."""
+        return ["--url", f"amqp://127.0.0.1:{self.port}", "--queue", topic]
+
     # ---- being full ----
 
     def fill(self, topic):
@@ -246,3 +265,7 @@ def received(properties, body):
         for name, value in (properties.headers or {}).items()
     }
     return Received(properties.message_id, headers.pop(KEY_HEADER, None), body, headers)
+
+
+def benchmark_server():
+    return RabbitMQ()
