@@ -15,7 +15,9 @@
 #define ATTRIBUTE_PREFIX "ce-"
 #define KEPT_TEXT ((uint64_t)64 * 1024)
 
-static const char nothing_expected[] = "Expect:";      /* no question before the body is sent */
+static const char nothing_expected[] = "Expect:"; /* no question before the body is sent */
+/* As an option of libcurl it would be formatted anew for each request. */
+static const char user_agent[] = "User-Agent: outbox-relay/" DRIVER_VERSION;
 static const char no_content_type[] = "Content-Type:"; /* libcurl would write one of its own */
 
 static bool rejected(char *why, size_t size, struct outbox_slice name, const char *reason)
@@ -204,7 +206,7 @@ static bool reserve(struct request *request, const struct outbox_message *messag
                     const struct signer *signer)
 {
     uint64_t nodes =
-        8 + message->header_count + message->attribute_count + request->settings->header_count;
+        10 + message->header_count + message->attribute_count + request->settings->header_count;
     bytes_reset(&request->text, KEPT_TEXT);
     request->node_count = 0;
     if (!bytes_room(&request->text, lines_size(request, message, signer)))
@@ -233,24 +235,41 @@ static void add(struct request *request, const char *name, struct outbox_slice v
     add_line(request, line);
 }
 
-/* Returns whether one of them is the content type. */
-static bool add_event_headers(struct request *request, const struct outbox_message *message)
+/* What the event, the configuration or the driver can say. */
+struct said {
+    bool content_type, user_agent;
+};
+
+static struct said add_event_headers(struct request *request, const struct outbox_message *message)
 {
-    bool has_content_type = message->content_type.data != NULL;
-    if (has_content_type)
+    struct said said = {.content_type = message->content_type.data != NULL};
+    if (said.content_type)
         add(request, "Content-Type", message->content_type);
     for (uint64_t i = 0; i < message->header_count; i++) {
         if (header_is(message->headers[i].name, "content-type")) {
             /* The format of the payload knows better than the producer. */
             if (message->content_type.data)
                 continue;
-            has_content_type = true;
+            said.content_type = true;
         }
+        said.user_agent |= header_is(message->headers[i].name, "user-agent");
         char *line = request->text.data + request->text.len;
         request->text.len += header_write(line, message->headers[i]);
         add_line(request, line);
     }
-    return has_content_type;
+    return said;
+}
+
+/* What nobody else has said. */
+static void add_defaults(struct request *request, struct said said)
+{
+    const struct settings *settings = request->settings;
+    if (!said.content_type && *settings->content_type)
+        add(request, "Content-Type", outbox_slice_of(settings->content_type));
+    else if (!said.content_type)
+        add_line(request, no_content_type);
+    if (!said.user_agent && !(request->has_credentials && settings->sets_user_agent))
+        add_line(request, user_agent);
 }
 
 static void add_attributes(struct request *request, const struct outbox_message *message)
@@ -330,12 +349,7 @@ enum composed compose(struct request *request, const struct outbox_message *mess
         return COMPOSE_REJECTED;
     if (!reserve(request, message, signer))
         return COMPOSE_NO_MEMORY;
-    if (!add_event_headers(request, message)) {
-        if (*settings->content_type)
-            add(request, "Content-Type", outbox_slice_of(settings->content_type));
-        else
-            add_line(request, no_content_type);
-    }
+    add_defaults(request, add_event_headers(request, message));
     add_attributes(request, message);
     if (message->key.data && *settings->key_header)
         add(request, settings->key_header, message->key);

@@ -34,7 +34,6 @@ bool connection_set(CURL *easy, const struct settings *settings)
     is_set &= curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK;
     /* What a proxy answers to CONNECT is no answer of the receiver. */
     is_set &= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK;
-    is_set &= curl_easy_setopt(easy, CURLOPT_USERAGENT, "outbox-relay/" DRIVER_VERSION) == CURLE_OK;
     is_set &= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, settings->http_version) == CURLE_OK;
     is_set &= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                                (long)(settings->connect_timeout / MILLISECOND)) == CURLE_OK;

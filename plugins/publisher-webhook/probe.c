@@ -105,6 +105,7 @@ static bool set_up(struct probe *probe, int64_t deadline)
     is_set &=
         connection_set_refusal(easy, settings, settings->refuses_private, &probe->was_private);
     is_set &= set_url(probe) && add_headers(probe);
+    is_set &= curl_easy_setopt(easy, CURLOPT_USERAGENT, "outbox-relay/" DRIVER_VERSION) == CURLE_OK;
     is_set &= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, probe->trouble) == CURLE_OK;
     is_set &= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK;
     is_set &= curl_easy_setopt(easy, CURLOPT_HEADERDATA, probe) == CURLE_OK;

@@ -231,6 +231,7 @@ static enum outbox_status read_headers(struct settings *to, const struct outbox_
             return no_memory(error);
         (void)header_write(line->text, *pair);
         line->name_len = pair->name.len;
+        to->sets_user_agent |= header_is(pair->name, "user-agent");
         to->header_count = i + 1;
     }
     return OUTBOX_OK;

@@ -27,6 +27,7 @@ struct settings {
     char *authorization; /* the whole header line, or NULL */
     struct header_line *headers;
     uint64_t header_count;
+    bool sets_user_agent; /* one of them does */
     struct secrets secrets;
     char *hidden[2]; /* texts that are never shown, whoever repeats them; NULL: none */
     char *tls_ca, *tls_certificate, *tls_key, *proxy; /* NULL: not set */
