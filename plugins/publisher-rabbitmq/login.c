@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 #define MANY_CHANNELS 2047u
-#define PROTOCOL_HEADER 'A' /* what the codec calls an answer in another version of the protocol   \
-                             */
+#define PROTOCOL_HEADER                                                                            \
+    'A' /* what the codec calls an answer in another version of the protocol                       \
+         */
 
 /* What the broker said last, and what we wait for. */
 struct talk {
