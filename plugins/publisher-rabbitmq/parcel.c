@@ -152,6 +152,9 @@ static bool set_properties(struct parcel *parcel, char *reason)
     }
     for (uint64_t i = 0; i < message->property_count; i++) {
         bool is_number;
+        /* A template whose field is missing and whose default is empty. */
+        if (message->properties[i].value.len == 0)
+            continue;
         if (!set_number(properties, &message->properties[i], reason, &is_number) ||
             (!is_number && !set_text(parcel, &message->properties[i], reason)))
             return false;

@@ -33,6 +33,7 @@ class RabbitMQ(Broker):
     name = "rabbitmq"
     can_be_full = True
     secure = ("tls", "password")
+    unusable_header = "n" * 256
 
     def __init__(self, secure=False):
         super().__init__(secure)
