@@ -4,8 +4,11 @@ SPDX-License-Identifier: MIT
 
 import collections
 import json
+import shutil
 import socket
 import urllib.request
+
+import pytest
 
 from .. import processes
 from ..waiting import wait_until
@@ -47,6 +50,8 @@ class Nginx:
     many a connection takes until it is ended. tells: whether told() is wanted."""
 
     def __init__(self, authority=None, http2=False, requests=1000000, tells=True):
+        if shutil.which("nginx") is None:
+            pytest.skip("nginx is not installed")
         self.folder = processes.short_folder("nginx")
         self.authority = authority
         self.process = None
