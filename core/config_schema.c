@@ -257,7 +257,7 @@ static const struct outbox_option cloudevents_options[] = {
     {.name = "content_type",
      .type = OUTBOX_OPTION_TEXT,
      .default_value = "application/json",
-     .help = "The media type of payloads whose event has no header content-type."},
+     .help = "The media type of payloads whose event has no header content-type; none if empty."},
 };
 
 static const struct config_section sections[SECTION_COUNT] = {
