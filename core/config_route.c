@@ -200,7 +200,7 @@ static bool make_rules(const struct draft *draft, const json_t *object)
     if (!list)
         return true;
     if (!json_is_array(list))
-        return mistake(draft->checker, &path, "found %s, allowed is a list of objects",
+        return mistake(draft->checker, &path, "found %s, allowed is an array of objects",
                        json_describe(list, false, found, sizeof found));
     size_t count = json_array_size(list);
     struct route_rule *rules = config_memory_take(draft->checker->memory, count, sizeof *rules);

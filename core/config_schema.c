@@ -298,7 +298,7 @@ static const struct config_section sections[SECTION_COUNT] = {
              "unless the template has a default for it: `{header:tenant|none}`. Braces that are\n"
              "meant as such are doubled: `{{` and `}}`.\n"
              "\n"
-             "`rules` is a list of objects, of which the first that matches decides.",
+             "`rules` is an array of objects, of which the first that matches decides.",
          .children = route_children,
          OPTIONS(route_options)},
     [SECTION_ROUTE_RULE] = {.path = "pipelines[].route.rules[]",
