@@ -28,10 +28,15 @@ static const struct outbox_event event = {
 static const struct {
     const char *name, *value;
 } present[] = {
-    {"id", "an-id"},          {"type", "a.type"},
-    {"partition_key", ""},    {"aggregate_id", "x{y}z"},
-    {"attempts", "-7"},       {"created_at", "2023-11-14T22:13:20.123456Z"},
-    {"pipeline", "the-pipe"}, {"available_at", "1970-01-01T00:00:00.000000Z"},
+    {"id", "an-id"},
+    {"type", "a.type"},
+    {"partition_key", ""},
+    {"aggregate_id", "x{y}z"},
+    {"attempts", "-7"},
+    {"created_at", "2023-11-14T22:13:20.123456Z"},
+    {"pipeline", "the-pipe"},
+    {"header:o", "other"},
+    {"available_at", "1970-01-01T00:00:00.000000Z"},
 };
 static const char *const absent[] = {"ordering_key", "aggregate_type"};
 
@@ -125,7 +130,7 @@ static void read_template(struct reading *reading, const char *at, struct outbox
 static const char *compare(const struct reading *reading, const struct template *template,
                            struct outbox_slice header)
 {
-    const struct outbox_pair headers[] = {{{"other", 5}, {"o", 1}}, {{"h", 1}, header}};
+    const struct outbox_pair headers[] = {{{"o", 1}, {"other", 5}}, {{"h", 1}, header}};
     const struct event_source source = {.event = &event,
                                         .headers = headers,
                                         .header_count = header.data ? 2 : 1,
