@@ -106,8 +106,9 @@ struct outbox_publisher_check {
 
 /*
  * Threads: open and close are called by one thread, never beside another op. publish, flush,
- * cancel, ping and check may be called by several threads at once. A driver may complete messages from
- * threads of its own; it starts them in open (signals are blocked by then) and joins them in close.
+ * cancel, ping and check may be called by several threads at once. A driver may complete messages
+ * from threads of its own; it starts them in open (signals are blocked by then) and joins them in
+ * close.
  *
  * R = required, O = optional (NULL: unsupported, and the relay says so where it matters).
  */
