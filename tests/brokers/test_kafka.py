@@ -1,0 +1,568 @@
+"""test_kafka.py - what is special to Kafka: topics, keys and partitions, sizes, properties, security
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import sqlite3
+import time
+import uuid
+import zlib
+
+import pytest
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.partitioner.default import murmur2
+
+from harness import processes
+from harness.brokers.tls import Authority
+from harness.relay import Relay, pipeline
+from harness.settings import SANITIZE, events, need
+from harness.waiting import wait_until
+
+# So that a topic that is not there is found missing at once.
+IMPATIENT = {"topic.metadata.propagation.max.ms": "300"}
+QUICK_RETRY = {"base_delay": "100ms", "max_delay": "200ms"}
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    need("publisher-kafka", "store-sqlite")
+    from harness.brokers.kafka import Kafka
+
+    broker = Kafka()
+    try:
+        yield broker.start()
+    finally:
+        broker.close()
+
+
+@pytest.fixture(scope="module")
+def certificates():
+    folder = processes.short_folder("tls")
+    yield Authority(folder)
+    processes.remove_folder(folder)
+
+
+@pytest.fixture(scope="module")
+def secure(certificates):
+    need("publisher-kafka", "store-sqlite")
+    from harness.brokers.kafka import Kafka
+
+    broker = Kafka(certificates)
+    try:
+        yield broker.start()
+    finally:
+        broker.close()
+
+
+class Outbox:
+    """A table in a file, and the relay that empties it into Kafka."""
+
+    def __init__(self, folder, new_relay, publisher, topic, route=None, sections=None, **changes):
+        self.path = folder / f"{uuid.uuid4()}.db"
+        store = {"driver": "sqlite", "url": f"sqlite:{self.path}"}
+        changes.setdefault("retry", QUICK_RETRY)
+        changes["route"] = dict({"topic": topic}, **(route or {}))
+        self.relay = new_relay(pipeline(store, publisher, **changes), **(sections or {}))
+        self._run("init")
+
+    def _run(self, *arguments, stdin=None):
+        done = self.relay.run(*arguments, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+
+    def add(self, *lines):
+        """Events as `enqueue --ndjson` takes them."""
+        text = "".join(json.dumps(dict({"type": "t"}, **line)) + "\n" for line in lines)
+        self._run("enqueue", "--ndjson", stdin=text)
+
+    def rows(self):
+        """(payload, status, attempts, last_error) in the order of insertion."""
+        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10) as connection:
+            return connection.execute(
+                "SELECT CAST(payload AS TEXT), status, attempts, coalesce(last_error, '')"
+                " FROM openoutbox_events ORDER BY seq"
+            ).fetchall()
+
+    def once(self):
+        assert self.relay.once() == 0, self.relay.log_tail()
+        return self.rows()
+
+    def wait(self, what, condition, timeout=None):
+        return wait_until(
+            lambda: condition(self.rows()),
+            lambda: f"{what}: {self.rows()[:5]}\n{self.relay.log_tail()}",
+            timeout,
+            meanwhile=self.relay.assert_running,
+        )
+
+
+@pytest.fixture
+def new_outbox(folder, new_relay):
+    def new(publisher, topic, **changes):
+        return Outbox(folder, new_relay, publisher, topic, **changes)
+
+    return new
+
+
+@pytest.fixture
+def topic_name(request):
+    return f"{request.node.originalname.removeprefix('test_')[:60]}-{uuid.uuid4().hex[:8]}"
+
+
+def statuses(rows):
+    return [row[1] for row in rows]
+
+
+def all_delivered(rows):
+    return set(statuses(rows)) == {"DELIVERED"}
+
+
+def assert_uncharged(rows):
+    assert {row[2] for row in rows} == {0}, [row for row in rows if row[2]][:5]
+
+
+# ---- What a record is made of ---------------------------------------------------------------------
+
+
+def test_absent_key_is_null_and_empty_key_is_empty(kafka, new_outbox, topic_name):
+    outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name))
+    outbox.add({"payload": "absent"}, {"payload": "empty", "key": ""}, {"payload": "", "key": "k"})
+    assert all_delivered(outbox.once())
+    found = {record.payload: record.key for record in kafka.read(topic_name)}
+    assert found == {b"absent": None, b"empty": b"", b"": b"k"}
+
+
+def test_headers_of_any_name_and_value_arrive_as_they_are(kafka, new_outbox, topic_name):
+    headers = {"empty": "", "ünïcode ✓": "wert ✓\n", "nul": "c\0d", "twelve": 12}
+    outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name))
+    outbox.add({"payload": "x", "headers": headers})
+    assert all_delivered(outbox.once())
+    (record,) = kafka.read(topic_name)
+    wanted = {name: str(value).encode() for name, value in headers.items()}
+    assert {name: record.headers[name] for name in headers} == wanted
+
+
+def test_cloudevents_attributes_are_headers_with_their_prefix(kafka, new_outbox, topic_name):
+    outbox = new_outbox(
+        kafka.publisher(), kafka.topic(topic_name),
+        route={"format": "cloudevents", "cloudevents": {"source": "/é", "content_type": "text/x"}},
+    )  # fmt: skip
+    outbox.add({"type": "order.made", "payload": "x", "aggregate_type": "a", "aggregate_id": "ö%"})
+    assert all_delivered(outbox.once())
+    (record,) = kafka.read(topic_name)
+    found = {name: value.decode() for name, value in record.headers.items()}
+    assert found["ce_specversion"] == "1.0" and found["ce_type"] == "order.made"
+    assert found["ce_source"] == "/é" and found["ce_subject"] == "ö%"
+    assert found["ce_id"] and found["content-type"] == "text/x"
+    assert record.payload == b"x"
+
+
+def test_key_decides_the_partition_as_in_the_java_client(kafka, new_outbox, topic_name):
+    keys = [f"key-{number}" for number in range(40)] + [""]
+    outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name, partitions=5))
+    outbox.add(*[{"payload": key, "key": key} for key in keys])
+    assert all_delivered(outbox.once())
+    found = {record.key.decode(): record.partition for record in kafka.records(topic_name)}
+    assert found == {key: (murmur2(key.encode()) & 0x7FFFFFFF) % 5 for key in keys}
+
+
+def test_partition_and_time_can_be_set_for_each_event(kafka, new_outbox, topic_name):
+    route = {"properties": {"partition": "{header:p|1}", "timestamp": "{header:at|1700000000001}"}}
+    outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name), route=route)
+    outbox.add(
+        {"payload": "a", "headers": {"p": "2", "at": "2026-01-31T09:30:00.25Z"}}, {"payload": "b"},
+        {"payload": "c", "headers": {"p": "-1"}}, {"payload": "d", "headers": {"at": "noon"}},
+    )  # fmt: skip
+    rows = outbox.once()
+    assert statuses(rows) == ["DELIVERED", "DELIVERED", "DEAD", "DEAD"]
+    assert '"partition" is "-1"' in rows[2][3] and '"timestamp" is "noon"' in rows[3][3]
+    found = {r.value: (r.partition, r.timestamp) for r in kafka.records(topic_name)}
+    assert found == {b"a": (2, 1769851800250), b"b": (1, 1700000000001)}
+
+
+def test_requests_are_compressed_as_asked(kafka, new_outbox, topic_name):
+    wanted = {}
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        topic = kafka.topic(f"{topic_name}-{codec}", partitions=1)
+        wanted[topic] = {codec}
+        outbox = new_outbox(kafka.publisher(compression=codec), topic)
+        outbox.add(*[{"payload": f"{number} " * 100} for number in range(50)])
+        assert all_delivered(outbox.once())
+        assert kafka.count(topic) == 50
+    assert kafka.codecs(*wanted) == wanted
+
+
+# ---- Topics that are not there --------------------------------------------------------------------
+
+
+def test_event_of_a_missing_topic_is_retried_until_it_is_there(kafka, new_outbox, topic_name):
+    outbox = new_outbox(kafka.publisher(properties=IMPATIENT), topic_name)
+    outbox.add({"payload": "x"})
+    outbox.relay.start()
+    (row,) = outbox.wait("charged", lambda rows: rows if rows[0][2] >= 1 else None)
+    assert row[1] in ("PENDING", "DELIVERING")
+    assert topic_name in row[3] and "create the topic" in row[3]
+    kafka.topic(topic_name)
+    outbox.wait("delivered", all_delivered)
+    assert not outbox.relay.logged("the pipeline pauses"), "a missing topic pauses nobody"
+
+
+def test_event_of_a_missing_topic_is_rejected_if_so_wished(kafka, new_outbox, topic_name):
+    publisher = kafka.publisher(properties=IMPATIENT, on_missing_topic="reject")
+    outbox = new_outbox(publisher, "{type}")
+    there = kafka.topic(topic_name)
+    outbox.add({"type": topic_name + ".not", "payload": "x"}, {"type": there, "payload": "y"})
+    gone, delivered = outbox.once()
+    assert gone[1:3] == ("DEAD", 1) and "create the topic" in gone[3]
+    assert delivered[1] == "DELIVERED"
+
+
+def test_partition_that_is_not_there_counts_as_missing(kafka, new_outbox, topic_name):
+    publisher = kafka.publisher(on_missing_topic="reject")
+    route = {"properties": {"partition": "7"}}
+    outbox = new_outbox(publisher, kafka.topic(topic_name), route=route)
+    outbox.add({"payload": "x"})
+    (row,) = outbox.once()
+    assert row[1] == "DEAD" and "partition" in row[3]
+
+
+@pytest.mark.parametrize("name", ["with space", "a/b", ".", "x" * 250])
+def test_illegal_topic_name_is_rejected(kafka, new_outbox, name):
+    outbox = new_outbox(kafka.publisher(), "{type}")
+    outbox.add({"type": name, "payload": "x"})
+    (row,) = outbox.once()
+    assert row[1] == "DEAD" and "no legal name" in row[3]
+
+
+# ---- What the broker refuses ----------------------------------------------------------------------
+
+
+def test_event_too_large_for_its_topic_is_dead_and_the_others_arrive(
+    kafka, new_outbox, topic_name
+):
+    """librdkafka gathers far more than such a topic takes at once: none of that is an event's fault."""
+    kafka.topic(topic_name, partitions=1, max_message_bytes=20000)
+    # With one worker, so that events come to the driver in their order.
+    outbox = new_outbox(kafka.publisher(), topic_name, claim={"workers": 1})
+    outbox.relay.start()
+    small = [{"payload": f"{number:04} " * 200, "key": "k"} for number in range(300)]
+    outbox.add(small[0])
+    outbox.wait("the first is delivered", all_delivered)
+    outbox.add(*small[1:100], {"payload": "large " * 5000, "key": "k"}, *small[100:])
+    outbox.wait("all are settled", lambda rows: set(statuses(rows)) == {"DELIVERED", "DEAD"})
+    dead = [row for row in outbox.rows() if row[1] == "DEAD"]
+    assert len(dead) == 1 and dead[0][0].startswith("large")
+    assert "MSG_SIZE_TOO_LARGE" in dead[0][3] and "max.message.bytes" in dead[0][3]
+    assert_uncharged([row for row in outbox.rows() if row[1] != "DEAD"])
+    first_seen = list(dict.fromkeys(record.payload[:4] for record in kafka.read(topic_name)))
+    assert first_seen == [b"%04d" % number for number in range(300)]
+
+
+def test_event_without_key_for_a_compacted_topic_is_dead_and_the_others_arrive(
+    kafka, new_outbox, topic_name
+):
+    kafka.topic(topic_name, partitions=1, cleanup_policy="compact")
+    outbox = new_outbox(kafka.publisher(), topic_name)
+    outbox.add(
+        *[{"payload": str(number), "key": f"k{number}"} for number in range(20)],
+        {"payload": "keyless"},
+        *[{"payload": str(number), "key": f"k{number}"} for number in range(20, 40)],
+    )
+    outbox.relay.start()
+    outbox.wait("all are settled", lambda rows: set(statuses(rows)) == {"DELIVERED", "DEAD"})
+    dead = [row for row in outbox.rows() if row[1] == "DEAD"]
+    assert [row[0] for row in dead] == ["keyless"] and "INVALID_RECORD" in dead[0][3]
+    assert_uncharged([row for row in outbox.rows() if row[1] != "DEAD"])
+
+
+def test_topic_made_anew_in_the_middle_of_a_stream_goes_on(kafka, new_outbox, topic_name):
+    """What the broker knew of the producer is gone with it."""
+    kafka.topic(topic_name, partitions=1)
+    outbox = new_outbox(kafka.publisher(properties=IMPATIENT), topic_name)
+    outbox.relay.start()
+    outbox.add(*[{"payload": f"a{number}"} for number in range(50)])
+    outbox.wait("delivered", all_delivered)
+    kafka.delete_topic(topic_name)
+    kafka.topic(topic_name, partitions=1)
+    outbox.add(*[{"payload": f"b{number}"} for number in range(50)])
+    outbox.wait("delivered", all_delivered)
+    assert {r.payload for r in kafka.read(topic_name)} >= {b"b%d" % n for n in range(50)}
+
+
+# ---- Properties -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "properties, words",
+    [
+        ({"acks": "1"}, ("properties.acks", "in-sync replicas")),
+        ({"request.required.acks": "0"}, ("in-sync replicas",)),
+        ({"message.timeout.ms": "1000"}, ("delivery_timeout",)),
+        ({"transactional.id": "x"}, ("transactional.id", "transactions")),
+        ({"delivery.report.only.error": "true"}, ("delivery report",)),
+        ({"enable.ssl.certificate.verification": "false"}, ("always verified",)),
+        ({"security.protocol": "plaintext"}, ('"security"',)),
+        ({"no.such.thing": "1"}, ("properties.no.such.thing", "CONFIGURATION.md")),
+        ({"batch.size": "many"}, ("properties.batch.size", "Invalid value")),
+        ({"batch.size": "0"}, ("properties.batch.size", "allowed range")),
+        ({"max.in.flight": "100"}, ("max.in.flight", "idempotence")),
+        ({"dr_msg_cb": "x"}, ("dr_msg_cb",)),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_property_that_would_break_the_contract_is_refused(new_relay, folder, properties, words):
+    need("publisher-kafka")
+    assert_invalid(new_relay, folder, words, properties=properties)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"tls_ca": "/nonexistent/ca.pem"}, ("tls_ca", "plaintext")),
+        ({"security": "tls", "tls_ca": "/nonexistent/ca.pem"}, ("/nonexistent/ca.pem", "No such")),
+        ({"security": "tls", "tls_key": "/etc/hostname"}, ("tls_certificate", "both or none")),
+        ({"username": "u"}, ("username", "plaintext")),
+        ({"security": "sasl_tls", "username": "u", "password": "p"}, ("sasl_mechanism",)),
+        ({"security": "sasl_tls", "sasl_mechanism": "PLAIN", "username": "u"}, ("password",)),
+        ({"brokers": ""}, ("brokers", "empty")),
+        (
+            {"security": "sasl_tls", "sasl_mechanism": "OAUTHBEARER", "username": "u", "password": "p"},
+            ("oauthbearer",),  # either the endpoint is missing, or this library has no OIDC
+        ),
+    ],
+    ids=str,
+)
+def test_settings_that_contradict_each_other_are_refused(new_relay, folder, changes, words):
+    need("publisher-kafka")
+    assert_invalid(new_relay, folder, words, **changes)
+
+
+def assert_invalid(new_relay, folder, words, **changes):
+    publisher = dict({"driver": "kafka", "brokers": "127.0.0.1:1"}, **changes)
+    relay = new_relay(pipeline({"driver": "sqlite", "url": f"sqlite:{folder}/o.db"}, publisher))
+    done = relay.run("check", "--connect")
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    for word in words:
+        assert word in said, said
+
+
+def test_properties_reach_the_library(kafka, new_outbox, topic_name):
+    publisher = kafka.publisher(properties={"partitioner": "consistent", "acks": "all"})
+    outbox = new_outbox(publisher, kafka.topic(topic_name, partitions=5))
+    keys = [f"key-{number}" for number in range(20)]
+    outbox.add(*[{"payload": key, "key": key} for key in keys])
+    assert all_delivered(outbox.once())
+    found = {record.key.decode(): record.partition for record in kafka.records(topic_name)}
+    assert found == {key: zlib.crc32(key.encode()) % 5 for key in keys}
+
+
+# ---- check ----------------------------------------------------------------------------------------
+
+
+def checked(relay, status):
+    done = relay.run("check", "--connect")
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_check_reports_a_missing_topic_and_makes_none(kafka, new_outbox, topic_name):
+    outbox = new_outbox(kafka.publisher(), topic_name)
+    assert f"topic {topic_name} is missing: create it" in checked(outbox.relay, 1)
+    assert topic_name not in kafka.admin().list_topics()
+
+
+def test_check_reports_limits_that_are_too_small(kafka, new_outbox, topic_name):
+    kafka.topic(topic_name, max_message_bytes=20000)
+    outbox = new_outbox(kafka.publisher(), topic_name, publish={"max_payload": "20000B"})
+    assert "max.message.bytes" not in checked(outbox.relay, 0)
+    outbox = new_outbox(kafka.publisher(), topic_name)
+    said = checked(outbox.relay, 0)
+    assert f"topic {topic_name} takes 20000 bytes a message (max.message.bytes)" in said
+
+
+def test_check_reports_what_no_event_can_get_over(kafka, new_outbox, topic_name):
+    kafka.topic(topic_name, min_insync_replicas=2)
+    route = {"properties": {"partition": "3"}}
+    said = checked(new_outbox(kafka.publisher(), topic_name, route=route).relay, 1)
+    assert "has 1 replicas and takes nothing without 2 in sync" in said
+    assert "has 3 partitions, route.properties names partition 3" in said
+
+
+# ---- Security -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_right_password_and_certificate_deliver(secure, new_outbox, topic_name, mechanism):
+    publisher = secure.publisher(sasl_mechanism=mechanism)
+    outbox = new_outbox(publisher, secure.topic(topic_name))
+    assert "topic" not in checked(outbox.relay, 0)
+    outbox.add({"payload": "x"})
+    assert all_delivered(outbox.once())
+
+
+@pytest.mark.parametrize(
+    "changes, word",
+    [
+        ({"password": "no-such-password"}, "Authentication failed"),
+        ({"sasl_mechanism": "PLAIN", "username": "nobody"}, "Authentication failed"),
+        ({"tls_ca": "other"}, "certificate verify failed"),
+    ],
+    ids=["password", "user", "authority"],
+)
+def test_refused_connection_tells_why_and_sends_nothing_in_plain(
+    secure, certificates, new_outbox, topic_name, changes, word
+):
+    mark = "PLAINLY-VISIBLE-"
+    changes = dict(changes)
+    if "tls_ca" in changes:
+        changes["tls_ca"] = str(certificates.other_ca)
+    with secure.proxy(record=True) as proxy:
+        publisher = secure.publisher_through(proxy.port, **changes)
+        outbox = new_outbox(publisher, secure.topic(topic_name))
+        outbox.add({"payload": mark})
+        said = checked(outbox.relay, 1)
+        assert word in said and "refused" in said
+        outbox.relay.start()
+        outbox.relay.wait_logged("the pipeline pauses")
+        outbox.relay.stop()
+        seen = bytes(proxy.seen)
+    (row,) = outbox.rows()
+    assert row[1:3] == ("PENDING", 0) and word in row[3]
+    for secret in (mark, "no-such-password", secure.publisher()["password"]):
+        assert secret.encode() not in seen
+        assert secret not in outbox.relay.log_text() and secret not in said
+    assert secure.count(topic_name) == 0
+
+
+def test_topic_that_may_not_be_written_is_retried_until_it_may(secure, new_outbox, topic_name):
+    secure.topic(topic_name)
+    everyone_else = ACL(
+        "User:relay", "*", ACLOperation.WRITE, ACLPermissionType.DENY,
+        ResourcePattern(ResourceType.TOPIC, topic_name),
+    )  # fmt: skip
+    secure.admin().create_acls([everyone_else])
+    outbox = new_outbox(secure.publisher(), topic_name)
+    outbox.add({"payload": "x"})
+    outbox.relay.start()
+    (row,) = outbox.wait("charged", lambda rows: rows if rows[0][2] >= 1 else None)
+    assert row[1] != "DEAD" and "grant Write on the topic" in row[3]
+    secure.admin().delete_acls([everyone_else])
+    outbox.wait("delivered", all_delivered)
+    assert not outbox.relay.logged("the pipeline pauses")
+
+
+# ---- Outages --------------------------------------------------------------------------------------
+
+KEYS = 7
+WINDOW = {"claim": {"batch_size": 100, "workers": 1}, "publish": {"max_in_flight": 1000}}
+
+
+def stream_of(count, first=0):
+    return [{"payload": f"{n:06}", "key": f"k{n % KEYS}"} for n in range(first, first + count)]
+
+
+def assert_ordered_and_complete(broker, topic, count):
+    """By key, events came for the first time in the order in which they were inserted."""
+    first_seen = {}
+    for record in broker.read(topic):
+        payloads = first_seen.setdefault(record.key, {})
+        payloads.setdefault(record.payload)
+    for key, payloads in first_seen.items():
+        assert list(payloads) == sorted(payloads), key
+    assert sum(map(len, first_seen.values())) == count
+
+
+def test_restart_of_the_broker_loses_nothing_and_charges_nothing(kafka, new_outbox, topic_name):
+    count = events(3000)
+    outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name), **WINDOW)
+    outbox.relay.start()
+    outbox.add(*stream_of(count))
+    outbox.wait("some is delivered", lambda rows: "DELIVERED" in statuses(rows))
+    kafka.kill()
+    outbox.add(*stream_of(count, first=count))
+    kafka.start()
+    outbox.wait("all is delivered", all_delivered)
+    assert_uncharged(outbox.rows())
+    assert_ordered_and_complete(kafka, topic_name, 2 * count)
+
+
+def test_broker_that_forgot_what_it_confirmed_is_sent_the_rest(kafka, new_outbox, topic_name):
+    """As after a restore from a backup. The sequence of the producer is broken, its client sends
+    nothing any more, and another one has to take its place."""
+    kafka.topic(topic_name, partitions=1)
+    outbox = new_outbox(kafka.publisher(), topic_name, **WINDOW)
+    outbox.relay.start()
+    outbox.add(*stream_of(50))
+    outbox.wait("delivered", all_delivered)
+    with kafka.set_back(topic_name):
+        outbox.add(*stream_of(50, first=50))
+        outbox.wait("delivered", all_delivered)
+    outbox.add(*stream_of(50, first=100))
+    outbox.wait("all is delivered", all_delivered)
+    assert outbox.relay.logged("another one takes its place")
+    assert_uncharged(outbox.rows())
+    payloads = {record.payload for record in kafka.read(topic_name)}
+    assert payloads >= {b"%06d" % number for number in (*range(50), *range(100, 150))}
+
+
+def test_silent_broker_is_away_before_the_deadline_and_charges_nothing(
+    kafka, new_outbox, topic_name
+):
+    """A stopped process keeps its connections open."""
+    publisher = kafka.publisher(delivery_timeout="3s")
+    outbox = new_outbox(publisher, kafka.topic(topic_name), **WINDOW)
+    outbox.relay.start()
+    outbox.add(*stream_of(50))
+    outbox.wait("delivered", all_delivered)
+    kafka.pause()
+    try:
+        outbox.add(*stream_of(500, first=50))
+        outbox.relay.wait_logged("the pipeline pauses", timeout=10 if SANITIZE == "none" else 30)
+        outbox.relay.wait_logged("no broker can be reached")
+        outbox.wait("given back", lambda rows: "DELIVERING" not in statuses(rows))
+        assert_uncharged(outbox.rows())
+    finally:
+        kafka.resume()
+    back_at = time.monotonic()
+    outbox.wait("all is delivered", all_delivered)
+    assert time.monotonic() - back_at < (10 if SANITIZE == "none" else 60)
+    assert_uncharged(outbox.rows())
+    assert_ordered_and_complete(kafka, topic_name, 550)
+    assert len(outbox.relay.logged("no broker can be reached", level="warn")) <= 2
+    assert outbox.relay.logged("the broker can be reached again")
+
+
+def test_deadline_of_a_batch_is_kept_where_it_comes_first(kafka, new_outbox, topic_name):
+    """publish.timeout is shorter than delivery_timeout."""
+    kafka.topic(topic_name)
+    with kafka.proxy() as proxy:
+        outbox = new_outbox(
+            kafka.publisher_through(proxy.port), topic_name, publish={"timeout": "2s"}
+        )
+        outbox.relay.start()
+        outbox.add({"payload": "x"})
+        outbox.wait("delivered", all_delivered)
+        proxy.stall()
+        outbox.add(*stream_of(200))
+        outbox.relay.wait_logged("no acknowledgement within publish.timeout")
+        outbox.wait("given back", lambda rows: "DELIVERING" not in statuses(rows))
+        proxy.heal()
+        outbox.wait("all is delivered", all_delivered)
+    assert_uncharged(outbox.rows())
+    assert not outbox.relay.logged("unanswered beyond publish.timeout")
+
+
+def test_relay_stops_in_time_while_the_broker_is_gone(kafka, new_outbox, topic_name):
+    with kafka.proxy() as proxy:
+        outbox = new_outbox(
+            kafka.publisher_through(proxy.port), kafka.topic(topic_name),
+            sections={"relay": {"shutdown_timeout": "2s"}},
+        )  # fmt: skip
+        outbox.relay.start()
+        outbox.add({"payload": "x"})
+        outbox.wait("delivered", all_delivered)
+        proxy.stall()
+        outbox.add(*stream_of(200))
+        outbox.wait("claimed", lambda rows: "DELIVERING" in statuses(rows))
+        outbox.relay.stop()
+    assert_uncharged(outbox.rows())
