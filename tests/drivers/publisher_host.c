@@ -133,10 +133,8 @@ static uint64_t gather_settings(const struct outbox_plugin *plugin,
     return plugin->option_count;
 }
 
-enum outbox_status subject_try_open(struct subject *subject, const char *name,
-                                    const struct outbox_setting *given, struct outbox_error *error)
+void subject_load(struct subject *subject, const char *name)
 {
-    struct outbox_setting values[MOST_OPTIONS];
     *subject = (struct subject){.host = {.size = sizeof(subject->host),
                                          .abi_major = OUTBOX_ABI_MAJOR,
                                          .abi_minor = OUTBOX_ABI_MINOR,
@@ -148,13 +146,27 @@ enum outbox_status subject_try_open(struct subject *subject, const char *name,
                                 .plugin = load(name)};
     assert_int_equal(subject->plugin->kind, OUTBOX_KIND_PUBLISHER);
     assert_string_equal(subject->plugin->name, name);
+    assert_int_equal(pthread_mutex_init(&subject->mutex, NULL), 0);
+    assert_int_equal(pthread_cond_init(&subject->completed, NULL), 0);
+}
+
+enum outbox_status subject_open_with(struct subject *subject,
+                                     const struct outbox_settings *settings,
+                                     struct outbox_error *error)
+{
+    return subject->plugin->publisher->open(&subject->host, settings, &subject->publisher, error);
+}
+
+enum outbox_status subject_try_open(struct subject *subject, const char *name,
+                                    const struct outbox_setting *given, struct outbox_error *error)
+{
+    struct outbox_setting values[MOST_OPTIONS];
+    subject_load(subject, name);
     struct outbox_settings settings = {.size = sizeof(settings),
                                        .values = values,
                                        .value_size = sizeof(values[0]),
                                        .count = gather_settings(subject->plugin, given, values)};
-    assert_int_equal(pthread_mutex_init(&subject->mutex, NULL), 0);
-    assert_int_equal(pthread_cond_init(&subject->completed, NULL), 0);
-    return subject->plugin->publisher->open(&subject->host, &settings, &subject->publisher, error);
+    return subject_open_with(subject, &settings, error);
 }
 
 void subject_open(struct subject *subject, const char *name, const struct outbox_setting *given)
@@ -221,6 +233,7 @@ void sending_free(struct sending **sending)
         return;
     free((*sending)->events);
     free((*sending)->messages);
+    free((*sending)->headers);
     free((*sending)->endings);
     free((*sending)->texts);
     free(*sending);

@@ -35,6 +35,7 @@ struct sending {
     struct subject *subject;
     struct outbox_event *events;
     struct outbox_message *messages;
+    struct outbox_pair *headers; /* NULL, or the caller's for its messages; freed with the rest */
     struct ending *endings;
     uint64_t ended;   /* messages */
     uint64_t calls;   /* of complete() */
@@ -44,6 +45,12 @@ struct sending {
 
 /* Where the drivers are: plugins/ of a build folder. */
 void subject_use_folder(const char *folder);
+
+/* The two halves of opening: first the driver, whose table says what settings there are. */
+void subject_load(struct subject *subject, const char *name);
+enum outbox_status subject_open_with(struct subject *subject,
+                                     const struct outbox_settings *settings,
+                                     struct outbox_error *error);
 
 /* Opens a publisher with the defaults of its table, but for `given` (which end with a NULL name).
  */

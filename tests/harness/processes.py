@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -34,6 +35,34 @@ def end(process):
     except ProcessLookupError:
         pass
     process.wait()
+
+
+def pause_group(process):
+    """Stops a process and what it started where they stand, and returns when all of it does: a signal
+    is there before each thread has seen it."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 30
+    while not all(state in "TtZX" for state in group_states(process.pid)):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"process {process.pid} does not stop: {group_states(process.pid)}")
+        time.sleep(0.001)
+
+
+def group_states(group):
+    """The state of every thread of a process group, a letter each."""
+    states = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(fields(stat)[2]) == group:
+                states += [fields(task)[0] for task in stat.parent.glob("task/*/stat")]
+        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            continue
+    return "".join(states)
+
+
+def fields(stat):
+    """What stands behind the name in a stat file: state, parent, group and so on."""
+    return stat.read_text().rpartition(")")[2].split()
 
 
 def short_folder(purpose):

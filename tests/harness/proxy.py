@@ -19,8 +19,8 @@ FIN_PATIENCE = 1  # seconds that the other side has to answer a FIN in kind
 
 
 class Proxy:
-    """Listens on 127.0.0.1 (`listen`, or a free port: `port`) and forwards to host:port, in a thread
-    of its own. All methods take effect before they return and may be called from any thread.
+    """Listens on a loopback address (`listen`, or a free port: `port`) and forwards to host:port, in a
+    thread of its own. All methods take effect before they return and may be called from any thread.
 
     connections  how many were accepted
     cuts         how many were cut by cut_after()
@@ -28,7 +28,7 @@ class Proxy:
     seen         with record=True all bytes that were passed on, both directions mixed
     """
 
-    def __init__(self, port, host="127.0.0.1", listen=0, record=False):
+    def __init__(self, port, host="127.0.0.1", listen=0, record=False, address="127.0.0.1"):
         self.target = (host, port)
         self.connections = 0
         self.cuts = 0
@@ -37,7 +37,8 @@ class Proxy:
         self._cut = None
         self._stalled = set()
         self._live = set()
-        self._listener = bound(listen)
+        self._address = address
+        self._listener = bound(address, listen)
         self.port = self._listener.getsockname()[1]
         self._selector = selectors.DefaultSelector()
         self._orders = queue.SimpleQueue()
@@ -81,7 +82,7 @@ class Proxy:
                 self._selector.unregister(self._listener)
                 self._listener.close()
                 self._listening = False
-                self._listener = bound(self.port)  # keeps the port ours: not listening refuses
+                self._listener = bound(self._address, self.port)  # keeps the port ours: not listening refuses
 
         self._do(order)
 
@@ -375,8 +376,8 @@ class Connection:
         self.proxy._live.discard(self)
 
 
-def bound(port):
+def bound(address, port):
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    sock.bind((address, port))
     return sock

@@ -30,6 +30,10 @@ SANITIZER_ENVIRONMENT = {
     "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1",
 }
 
+if SANITIZE == "thread":
+    # See there: libraries with C11 threads crash without it.
+    SANITIZER_ENVIRONMENT["LD_PRELOAD"] = str(BUILD / "tests" / "drivers" / "c11-threads.so")
+
 SANITIZER_REPORTS = (
     "ERROR: AddressSanitizer",
     "ERROR: LeakSanitizer",

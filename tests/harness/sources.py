@@ -7,15 +7,25 @@ import threading
 import psycopg2
 
 from .postgres import is_lost
+from .tables import LOAD
+
+PLAIN = """
+INSERT INTO {table} (event_id, event_type, payload)
+SELECT gen_random_uuid(), 'test.load', convert_to(repeat('x', 64), 'UTF8')
+FROM generate_series(1, %s)
+"""
 
 
 class Producer:
     """Inserts events in portions from a thread of its own, a portion for each call of `more`, so that
-    a test decides how its faults and the load mix. A portion that the server lost is made again."""
+    a test decides how its faults and the load mix. A portion that the server lost is made again. With a
+    `type` the events are those of Table.insert_stream()."""
 
-    def __init__(self, table, portion):
+    def __init__(self, table, portion, type=None):
         self.table = table
         self.portion = portion
+        self.statement = (PLAIN if type is None else LOAD).format(table=table.name)
+        self.values = (portion,) if type is None else (type, 10, 64, portion)
         self.asked = 0
         self.made = 0
         self._ask = threading.Semaphore(0)
@@ -65,12 +75,7 @@ class Producer:
         try:
             connection = self.table.database.connect()
             with connection.cursor() as cursor:
-                cursor.execute(
-                    f"INSERT INTO {self.table.name} (event_id, event_type, payload)"
-                    " SELECT gen_random_uuid(), 'test.load', convert_to(repeat('x', 64), 'UTF8')"
-                    " FROM generate_series(1, %s)",
-                    (self.portion,),
-                )
+                cursor.execute(self.statement, self.values)
             return True
         except psycopg2.Error as error:
             if not is_lost(error, connection):

@@ -2,6 +2,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import io
 import json
 import uuid
 
@@ -36,6 +37,20 @@ CREATE INDEX ON {table} (available_at, created_at) WHERE status = 'PENDING';
 CREATE INDEX ON {table} (locked_at) WHERE status = 'DELIVERING';
 CREATE INDEX ON {table} (status, created_at);
 """
+
+
+LOAD = """
+INSERT INTO {table} (event_id, event_type, partition_key, payload)
+SELECT id, %s, 'k' || number %% %s, convert_to(rpad(id::text, %s, 'x'), 'UTF8')
+FROM (SELECT gen_random_uuid() AS id, number FROM generate_series(1, %s) AS number) AS made
+"""
+
+COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def copy_text(text):
+    """A value in the text format of COPY."""
+    return "\\N" if text is None else text.translate(COPY_ESCAPES)
 
 
 class Table:
@@ -73,6 +88,26 @@ class Table:
             " FROM generate_series(1, %s)",
             (payload_size, count),
         )
+
+    def insert_stream(self, count, type, size=64, keys=10):
+        """Events of one type whose payloads begin with their own ids, for tests that look at what
+        arrived; their keys are k0, k1 and so on, by turns."""
+        self.database.execute(LOAD.format(table=self.name), (type, keys, size, count))
+
+    def copy(self, events):
+        """Many events at once: tuples of id, type, key (None: none), payload and a dict of headers."""
+        rows = io.StringIO()
+        for event_id, type, key, payload, headers in events:
+            texts = (event_id, type, key, f"\\x{payload.hex()}", json.dumps(headers))
+            rows.write("\t".join(copy_text(text) for text in texts) + "\n")
+        rows.seek(0)
+        connection = self.database.connect()
+        with connection.cursor() as cursor:
+            cursor.copy_expert(
+                f"COPY {self.name} (event_id, event_type, partition_key, payload, headers) FROM STDIN",
+                rows,
+            )
+        connection.close()
 
     def ids(self):
         return {row[0] for row in self.database.execute(f"SELECT event_id::text FROM {self.name}")}

@@ -7,6 +7,7 @@ import signal
 from typing import NamedTuple
 
 from .. import processes
+from ..proxy import Proxy
 from ..waiting import wait_until
 
 
@@ -27,7 +28,11 @@ class Broker:
 
     name = None  # of the driver: publisher-NAME
     can_be_full = False  # whether fill() and make_room() mean something
-    secure = ()  # what start(secure=True) offers, of "tls", "password"
+    secure = ()  # what a Broker(secure=authority) asks for, of "tls", "password"
+    wrong_password = {"password": "no-such-password"}  # changes to publisher() that make it the wrong one
+    header_names = "any"  # text that headers can be called: any, or "token" as in HTTP
+    header_values = "any"  # text that headers can have: any, or one "line" without blanks around it
+    unusable_header = None  # a name that no header can have here
 
     def __init__(self, secure=False):
         self.folder = processes.short_folder(self.name)
@@ -56,7 +61,7 @@ class Broker:
 
     def pause(self):
         """Stops every process of the server where it stands; connections stay open."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        processes.pause_group(self.process)
 
     def resume(self):
         os.killpg(self.process.pid, signal.SIGCONT)
@@ -87,6 +92,11 @@ class Broker:
     def publisher_through(self, port, **changes):
         """The same, at 127.0.0.1:port, where a proxy stands before the server."""
         raise NotImplementedError
+
+    def proxy(self, **options):
+        """A proxy before this server, to be pointed at by publisher_through(). To be overridden where
+        the server tells its clients an address, which then is that of the proxy."""
+        return Proxy(self.port, **options)
 
     def topic(self, name):
         """Makes what events of route.topic `name` need: a topic, stream, queue and so on. Returns the
