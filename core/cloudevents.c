@@ -19,6 +19,62 @@ struct attributes {
 
 /* ---- Attributes --------------------------------------------------------------------------- */
 
+/* U+FDD0 to U+FDEF and the last two of each plane. */
+static bool is_noncharacter(const unsigned char *at, size_t len)
+{
+    if (len == 3 && at[0] == 0xef && at[1] == 0xb7)
+        return at[2] >= 0x90 && at[2] <= 0xaf;
+    if (len == 3)
+        return at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe;
+    return len == 4 && (at[1] & 0x0f) == 0x0f && at[2] == 0xbf && at[3] >= 0xbe;
+}
+
+/* What CloudEvents calls a String: UTF-8 without control and noncharacters. */
+static bool is_string(struct outbox_slice text)
+{
+    size_t len;
+
+    for (uint64_t at = 0; at < text.len; at += len) {
+        const char *sequence = text.data + at;
+        len = text_sequence(sequence, text.len - at);
+        if (len == 0 || text_is_control(sequence, len) ||
+            is_noncharacter((const unsigned char *)sequence, len))
+            return false;
+    }
+    return true;
+}
+
+/* Of RFC 3986 the characters, not the grammar: what is wrong in practice is a blank or an umlaut.
+ */
+static bool is_uri_reference(struct outbox_slice text)
+{
+    for (uint64_t i = 0; i < text.len; i++) {
+        char byte = text.data[i];
+        bool is_alnum = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                        (byte >= '0' && byte <= '9');
+        if (!is_alnum && (byte == '\0' || !strchr("-._~:/?#[]@!$&'()*+,;=%", byte)))
+            return false;
+    }
+    return true;
+}
+
+static enum made check_strings(const struct attributes *attributes, struct arena *arena,
+                               struct outbox_slice *why)
+{
+    const char *wrong = is_string(attributes->content_type) ? NULL : "datacontenttype";
+
+    for (uint64_t i = 0; i < attributes->count && !wrong; i++)
+        if (!is_string(attributes->pairs[i].value))
+            wrong = attributes->pairs[i].name.data;
+    if (!wrong)
+        return MADE;
+    return cannot_make(
+        arena, why,
+        "the attribute %s has a character that a CloudEvent must not have: a control "
+        "character, a noncharacter, or bytes that are not UTF-8",
+        wrong);
+}
+
 /* An attribute that is empty is as good as none. */
 static void add(struct attributes *attributes, const char *name, struct outbox_slice value)
 {
@@ -34,7 +90,9 @@ static bool add_time(struct attributes *attributes, const struct outbox_event *e
     if (!text)
         return false;
     event_time_write(event->created_at, text);
-    add(attributes, "time", outbox_slice_of(text));
+    /* RFC 3339 ends with the year 9999, databases do not. */
+    if (text[4] == '-' && text[0] != '-')
+        add(attributes, "time", outbox_slice_of(text));
     return true;
 }
 
@@ -60,9 +118,16 @@ static enum made make_attributes(const struct cloudevents_plan *plan,
         made = text_make(&plan->subject, "route.cloudevents.subject", source, arena, &subject, why);
     if (made != MADE)
         return made;
-    if (origin.len == 0 || event->type.len == 0)
+    if (origin.len == 0 || event->type.len == 0 || event->id.len == 0)
         return cannot_make(arena, why, "%s is empty, and a CloudEvent must have one",
-                           origin.len == 0 ? "route.cloudevents.source" : "the event's type");
+                           origin.len == 0        ? "route.cloudevents.source"
+                           : event->type.len == 0 ? "the event's type"
+                                                  : "the event's id");
+    if (!is_uri_reference(origin))
+        return cannot_make(arena, why,
+                           "route.cloudevents.source gives \"%.*s\", which is no URI reference: it "
+                           "has a character that must be written %%XX",
+                           (int)(origin.len > 100 ? 100 : origin.len), origin.data);
     attributes->content_type = content_type_of(source);
     if (attributes->content_type.len == 0)
         attributes->content_type = plan->content_type;
@@ -76,7 +141,7 @@ static enum made make_attributes(const struct cloudevents_plan *plan,
     add(attributes, "partitionkey", key);
     add(attributes, "traceparent", event_header(source, outbox_slice_of("traceparent")));
     add(attributes, "tracestate", event_header(source, outbox_slice_of("tracestate")));
-    return MADE;
+    return check_strings(attributes, arena, why);
 }
 
 /* ---- The envelope ------------------------------------------------------------------------- */
@@ -121,9 +186,12 @@ static void put_base64(struct writer *writer, struct outbox_slice bytes)
     put_text(writer, "\"");
 }
 
-/* "application/json", "application/vnd.x+json; charset=utf-8" and the like. */
+/* "application/json", "application/vnd.x+json; charset=utf-8" and the like, and none at all: in an
+ * envelope that means JSON. */
 static bool is_json_type(struct outbox_slice type)
 {
+    if (type.len == 0)
+        return true;
     const char *end = memchr(type.data, ';', type.len);
     uint64_t len = end ? (uint64_t)(end - type.data) : type.len;
 
@@ -136,15 +204,16 @@ static bool is_json_type(struct outbox_slice type)
 static void write_envelope(struct writer *writer, const struct attributes *attributes,
                            struct outbox_slice payload, bool is_json)
 {
-    put_text(writer, "{");
     for (uint64_t i = 0; i < attributes->count; i++) {
+        put_text(writer, i == 0 ? "{" : ",");
         put_string(writer, attributes->pairs[i].name);
         put_text(writer, ":");
         put_string(writer, attributes->pairs[i].value);
-        put_text(writer, ",");
     }
-    put_text(writer, "\"datacontenttype\":");
-    put_string(writer, attributes->content_type);
+    if (attributes->content_type.len > 0) {
+        put_text(writer, ",\"datacontenttype\":");
+        put_string(writer, attributes->content_type);
+    }
     put_text(writer, is_json ? ",\"data\":" : ",\"data_base64\":");
     if (is_json)
         put(writer, payload.data, payload.len);
@@ -185,7 +254,8 @@ enum made cloudevents_make(const struct route *route, const struct event_source 
         return made;
     if (route->format == FORMAT_CLOUDEVENTS_STRUCTURED)
         return make_envelope(&attributes, arena, message);
-    message->content_type = attributes.content_type;
+    if (attributes.content_type.len > 0)
+        message->content_type = attributes.content_type;
     message->attributes = attributes.pairs;
     message->attribute_count = attributes.count;
     return MADE;

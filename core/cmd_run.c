@@ -55,9 +55,10 @@ static void log_start(const struct config *config, const struct cli *cli)
 static void log_end(const struct relay_totals *totals, int status)
 {
     log_line(OUTBOX_LOG_INFO, "relay ends", FIELD_NUMBER("claimed", totals->claimed),
-             FIELD_NUMBER("delivered", totals->delivered), FIELD_NUMBER("retried", totals->retried),
-             FIELD_NUMBER("dead", totals->dead), FIELD_NUMBER("released", totals->released),
-             FIELD_NUMBER("stale", totals->stale), FIELD_NUMBER("status", status));
+             FIELD_NUMBER("delivered", totals->delivered), FIELD_NUMBER("dropped", totals->dropped),
+             FIELD_NUMBER("retried", totals->retried), FIELD_NUMBER("dead", totals->dead),
+             FIELD_NUMBER("released", totals->released), FIELD_NUMBER("stale", totals->stale),
+             FIELD_NUMBER("status", status));
 }
 
 static int run(struct cli *cli)

@@ -5,8 +5,8 @@
 #include "config_route.h"
 
 #include "config_schema.h"
+#include "header_plan.h"
 #include "plugins.h"
-#include "route.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,18 @@ static bool compile_key(const struct draft *draft, const struct json_path *path,
     const struct json_path key_path = {path, key, 0};
     const char *text = outbox_setting_text(settings, key, NULL);
     return text ? compile(draft, &key_path, text, template) : true;
+}
+
+/* The same for a text that no event can do without. */
+static bool compile_needed(const struct draft *draft, const struct json_path *path,
+                           const struct outbox_settings *settings, const char *key,
+                           struct template *template)
+{
+    const struct json_path key_path = {path, key, 0};
+    const char *text = outbox_setting_text(settings, key, NULL);
+    if (text && !*text)
+        return mistake(draft->checker, &key_path, "is empty; allowed is a template with a text");
+    return compile_key(draft, path, settings, key, template);
 }
 
 static bool compile_map(const struct draft *draft, const struct json_path *path,
@@ -123,7 +135,7 @@ static bool make_destination(const struct draft *draft, const struct json_path *
                              struct destination *destination)
 {
     *destination = *base;
-    bool ok = compile_key(draft, path, settings, "topic", &destination->topic);
+    bool ok = compile_needed(draft, path, settings, "topic", &destination->topic);
     ok &= compile_key(draft, path, settings, "key", &destination->key);
     ok &= make_properties(draft, path, settings, base, destination);
     return ok;
@@ -188,7 +200,7 @@ static bool make_rules(const struct draft *draft, const json_t *object)
     if (!list)
         return true;
     if (!json_is_array(list))
-        return mistake(draft->checker, &path, "found %s, allowed is a list of objects",
+        return mistake(draft->checker, &path, "found %s, allowed is an array of objects",
                        json_describe(list, false, found, sizeof found));
     size_t count = json_array_size(list);
     struct route_rule *rules = config_memory_take(draft->checker->memory, count, sizeof *rules);
@@ -205,14 +217,26 @@ static bool make_rules(const struct draft *draft, const json_t *object)
 
 /* ---- Headers and formats ------------------------------------------------------------------ */
 
-static bool check_names(const struct draft *draft, const struct json_path *path,
-                        const struct outbox_pair *pairs, uint64_t count)
+/* A name that the configuration gives a header. */
+static bool check_name(const struct draft *draft, const struct json_path *path,
+                       struct outbox_slice name)
+{
+    if (name.len == 0)
+        return mistake(draft->checker, path, "the name is empty; allowed is that of a header");
+    if (draft->route->format != FORMAT_RAW && header_is(name, "content-type"))
+        return mistake(draft->checker, path,
+                       "the format has a place of its own for \"content-type\": it is that of the "
+                       "event, else route.cloudevents.content_type");
+    return true;
+}
+
+static bool check_renames(const struct draft *draft, const struct json_path *path,
+                          const struct outbox_pair *pairs, uint64_t count)
 {
     bool ok = true;
     for (uint64_t i = 0; i < count; i++) {
         const struct json_path entry = {path, pairs[i].name.data, 0};
-        if (pairs[i].value.len == 0)
-            ok = mistake(draft->checker, &entry, "is empty; allowed is the header's new name");
+        ok &= check_name(draft, &entry, pairs[i].value);
         for (uint64_t j = 0; j < i; j++)
             if (is_same_name(pairs[i].value, pairs[j].value))
                 ok = mistake(draft->checker, &entry, "\"%s\" is the new name of \"%s\" already",
@@ -241,7 +265,7 @@ static bool make_headers(const struct draft *draft, const json_t *object)
     if (rename) {
         plan->renames = rename->pairs;
         plan->rename_count = rename->pair_count;
-        ok &= check_names(draft, &rename_path, rename->pairs, rename->pair_count);
+        ok &= check_renames(draft, &rename_path, rename->pairs, rename->pair_count);
     }
     if (!set)
         return ok;
@@ -251,6 +275,10 @@ static bool make_headers(const struct draft *draft, const json_t *object)
         return mistake_no_memory(draft->checker);
     plan->sets = sets;
     plan->set_count = set->pair_count;
+    for (uint64_t i = 0; i < set->pair_count; i++) {
+        const struct json_path entry = {&set_path, set->pairs[i].name.data, 0};
+        ok &= check_name(draft, &entry, set->pairs[i].name);
+    }
     return compile_map(draft, &set_path, set, sets) && ok;
 }
 
@@ -284,7 +312,7 @@ static bool make_cloudevents(const struct draft *draft, const json_t *object)
     if (!settings)
         return false;
     plan->content_type = outbox_slice_of(outbox_setting_text(settings, "content_type", ""));
-    bool ok = compile_key(draft, &path, settings, "source", &plan->source);
+    bool ok = compile_needed(draft, &path, settings, "source", &plan->source);
     return compile_key(draft, &path, settings, "subject", &plan->subject) && ok;
 }
 
@@ -316,8 +344,8 @@ bool route_check(struct checker *checker, const struct json_path *path, const js
     pipeline->route = route;
     bool ok = make_destination(&draft, path, settings, &nothing, &route->otherwise);
     ok &= make_rules(&draft, object);
-    ok &= make_headers(&draft, object);
     ok &= make_format(&draft, settings);
+    ok &= make_headers(&draft, object);
     ok &= make_cloudevents(&draft, object);
     ok &= keep_text(&draft, object);
     return ok;

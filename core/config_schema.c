@@ -257,7 +257,7 @@ static const struct outbox_option cloudevents_options[] = {
     {.name = "content_type",
      .type = OUTBOX_OPTION_TEXT,
      .default_value = "application/json",
-     .help = "The media type of payloads whose event has no header content-type."},
+     .help = "The media type of payloads whose event has no header content-type; none if empty."},
 };
 
 static const struct config_section sections[SECTION_COUNT] = {
@@ -298,7 +298,7 @@ static const struct config_section sections[SECTION_COUNT] = {
              "unless the template has a default for it: `{header:tenant|none}`. Braces that are\n"
              "meant as such are doubled: `{{` and `}}`.\n"
              "\n"
-             "`rules` is a list of objects, of which the first that matches decides.",
+             "`rules` is an array of objects, of which the first that matches decides.",
          .children = route_children,
          OPTIONS(route_options)},
     [SECTION_ROUTE_RULE] = {.path = "pipelines[].route.rules[]",

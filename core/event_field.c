@@ -85,6 +85,11 @@ void event_time_write(int64_t microseconds, char text[EVENT_TIME_TEXT])
     (void)snprintf(text + len, EVENT_TIME_TEXT - len, ".%06dZ", (int)fraction);
 }
 
+size_t event_field_place(const struct event_field *field)
+{
+    return known[field->kind].kind == KIND_SLICE ? known[field->kind].offset + 1 : 0;
+}
+
 static const void *member(const struct event_source *source, size_t offset)
 {
     return (const char *)source->event + offset;
@@ -102,11 +107,23 @@ static bool keep(struct arena *arena, const char *text, struct outbox_slice *val
     return true;
 }
 
+/* Apart from the fields that are texts already, which nearly all are. */
+static __attribute__((noinline)) bool write_number(enum kind kind, int64_t number,
+                                                   struct arena *arena, struct outbox_slice *value)
+{
+    char text[EVENT_TIME_TEXT];
+
+    if (kind == KIND_INSTANT)
+        event_time_write(number, text);
+    else
+        (void)snprintf(text, sizeof(text), "%lld", (long long)number);
+    return keep(arena, text, value);
+}
+
 bool event_field_get(const struct event_field *field, const struct event_source *source,
                      struct arena *arena, struct outbox_slice *value)
 {
     const struct known_field *known_field = &known[field->kind];
-    char text[EVENT_TIME_TEXT];
 
     switch (known_field->kind) {
     case KIND_HEADER:
@@ -116,12 +133,9 @@ bool event_field_get(const struct event_field *field, const struct event_source 
         *value = *(const struct outbox_slice *)member(source, known_field->offset);
         return true;
     case KIND_COUNT:
-        (void)snprintf(text, sizeof(text), "%lld",
-                       (long long)*(const int64_t *)member(source, known_field->offset));
-        return keep(arena, text, value);
     case KIND_INSTANT:
-        event_time_write(*(const int64_t *)member(source, known_field->offset), text);
-        return keep(arena, text, value);
+        return write_number(known_field->kind,
+                            *(const int64_t *)member(source, known_field->offset), arena, value);
     case KIND_PIPELINE:
         *value = outbox_slice_of(source->pipeline);
         return true;

@@ -33,6 +33,9 @@ bool event_field_get(const struct event_field *field, const struct event_source 
                      struct arena *arena, struct outbox_slice *value)
     __attribute__((warn_unused_result));
 
+/* The field's offset in the event and 1 more; 0 if it is no text of the event. */
+size_t event_field_place(const struct event_field *field);
+
 /* The value of a header, absent if there is none. */
 struct outbox_slice event_header(const struct event_source *source, struct outbox_slice name);
 

@@ -25,26 +25,46 @@ enum made cannot_make(struct arena *arena, struct outbox_slice *why, const char 
     return MADE_NOTHING;
 }
 
-enum made text_make(const struct template *template, const char *key,
-                    const struct event_source *source, struct arena *arena,
-                    struct outbox_slice *text, struct outbox_slice *why)
+/* What became of a template that gave no text. */
+static __attribute__((noinline)) enum made not_made(enum template_status status, const char *key,
+                                                    struct outbox_slice entry,
+                                                    const struct event_field *missing,
+                                                    struct arena *arena, struct outbox_slice *why)
 {
-    const struct event_field *missing = NULL;
     char name[100];
 
-    switch (template_render(template, source, arena, text, &missing)) {
-    case TEMPLATE_OK:
+    if (status != TEMPLATE_MISSING)
+        return MADE_NO_MEMORY;
+    (void)event_field_name(missing, name, sizeof(name));
+    return cannot_make(arena, why,
+                       "%s%s%.*s needs %s, which the event does not have: write {%s|...} with a "
+                       "default where it may be missing",
+                       key, entry.len > 0 ? "." : "", (int)(entry.len > 100 ? 100 : entry.len),
+                       entry.len > 0 ? entry.data : "", name, name);
+}
+
+enum made text_render(const struct template *template, const char *key,
+                      const struct event_source *source, struct arena *arena,
+                      struct outbox_slice *text, struct outbox_slice *why)
+{
+    const struct event_field *missing = NULL;
+    enum template_status status = template_render(template, source, arena, text, &missing);
+
+    if (status == TEMPLATE_OK)
         return MADE;
-    case TEMPLATE_MISSING:
-        (void)event_field_name(missing, name, sizeof(name));
-        return cannot_make(arena, why,
-                           "%s needs %s, which the event does not have: write {%s|...} with a "
-                           "default where it may be missing",
-                           key, name, name);
-    case TEMPLATE_NO_MEMORY:
-        break;
-    }
-    return MADE_NO_MEMORY;
+    return not_made(status, key, (struct outbox_slice){NULL, 0}, missing, arena, why);
+}
+
+enum made entry_make(const struct named_template *entry, const char *key,
+                     const struct event_source *source, struct arena *arena,
+                     struct outbox_pair *pair, struct outbox_slice *why)
+{
+    const struct event_field *missing = NULL;
+    enum template_status status =
+        template_render(&entry->template, source, arena, &pair->value, &missing);
+
+    pair->name = entry->name;
+    return status == TEMPLATE_OK ? MADE : not_made(status, key, entry->name, missing, arena, why);
 }
 
 bool header_is(struct outbox_slice header, const char *name)
@@ -160,12 +180,8 @@ static enum made make_sets(const struct header_plan *plan, const struct event_so
                            struct arena *arena, struct outbox_pair *sets, struct outbox_slice *why)
 {
     for (size_t i = 0; i < plan->set_count; i++) {
-        char key[160];
-        (void)snprintf(key, sizeof(key), "route.headers.set.%.*s", (int)plan->sets[i].name.len,
-                       plan->sets[i].name.data);
-        sets[i].name = plan->sets[i].name;
         enum made made =
-            text_make(&plan->sets[i].template, key, source, arena, &sets[i].value, why);
+            entry_make(&plan->sets[i], "route.headers.set", source, arena, &sets[i], why);
         if (made != MADE)
             return made;
     }

@@ -33,9 +33,23 @@ enum made header_plan_apply(const struct header_plan *plan, const struct event_s
 
 /* Renders a template of `key`, of the configuration; *why tells key and field of one that is
  * missing. */
-enum made text_make(const struct template *template, const char *key,
-                    const struct event_source *source, struct arena *arena,
-                    struct outbox_slice *text, struct outbox_slice *why)
+enum made text_render(const struct template *template, const char *key,
+                      const struct event_source *source, struct arena *arena,
+                      struct outbox_slice *text, struct outbox_slice *why)
+    __attribute__((warn_unused_result));
+
+static inline enum made text_make(const struct template *template, const char *key,
+                                  const struct event_source *source, struct arena *arena,
+                                  struct outbox_slice *text, struct outbox_slice *why)
+{
+    *text = template_direct(template, source->event);
+    return text->data ? MADE : text_render(template, key, source, arena, text, why);
+}
+
+/* The same for an entry of the map `key`: *pair gets its name and text. */
+enum made entry_make(const struct named_template *entry, const char *key,
+                     const struct event_source *source, struct arena *arena,
+                     struct outbox_pair *pair, struct outbox_slice *why)
     __attribute__((warn_unused_result));
 
 /* A sentence in the arena for *why; MADE_NOTHING, or MADE_NO_MEMORY. */

@@ -23,29 +23,6 @@ bool json_scan_fail(struct json_scan *scan, const char *problem)
 
 /* ---- Characters and strings --------------------------------------------------------------- */
 
-bool json_scan_has(const struct json_scan *scan, unsigned char wanted)
-{
-    return scan->at < scan->len && scan->text[scan->at] == wanted;
-}
-
-bool json_scan_take(struct json_scan *scan, unsigned char wanted)
-{
-    if (!json_scan_has(scan, wanted))
-        return false;
-    scan->at++;
-    return true;
-}
-
-void json_scan_blanks(struct json_scan *scan)
-{
-    while (scan->at < scan->len) {
-        unsigned char byte = scan->text[scan->at];
-        if (byte != ' ' && byte != '\t' && byte != '\n' && byte != '\r')
-            return;
-        scan->at++;
-    }
-}
-
 static bool take_utf8(struct json_scan *scan)
 {
     size_t len = text_sequence((const char *)scan->text + scan->at, scan->len - scan->at);

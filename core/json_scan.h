@@ -32,9 +32,28 @@ static inline struct json_scan json_scan_of(struct outbox_slice text)
 bool json_scan_fail(struct json_scan *scan, const char *problem);
 bool json_scan_fail_at(struct json_scan *scan, uint64_t at, const char *problem);
 
-bool json_scan_has(const struct json_scan *scan, unsigned char wanted);
-bool json_scan_take(struct json_scan *scan, unsigned char wanted);
-void json_scan_blanks(struct json_scan *scan);
+static inline bool json_scan_has(const struct json_scan *scan, unsigned char wanted)
+{
+    return scan->at < scan->len && scan->text[scan->at] == wanted;
+}
+
+static inline bool json_scan_take(struct json_scan *scan, unsigned char wanted)
+{
+    if (!json_scan_has(scan, wanted))
+        return false;
+    scan->at++;
+    return true;
+}
+
+static inline void json_scan_blanks(struct json_scan *scan)
+{
+    while (scan->at < scan->len) {
+        unsigned char byte = scan->text[scan->at];
+        if (byte != ' ' && byte != '\t' && byte != '\n' && byte != '\r')
+            return;
+        scan->at++;
+    }
+}
 
 /* False after a failure. `depth`: of the objects and arrays around the value. */
 bool json_scan_string(struct json_scan *scan, struct json_string *string);

@@ -47,11 +47,10 @@ static enum made make_properties(const struct destination *destination,
         return MADE_NO_MEMORY;
     for (size_t i = 0; i < destination->property_count; i++) {
         struct outbox_pair *pair = &pairs[message->property_count];
-        enum made made = text_make(&destination->properties[i].template,
-                                   "a value of route.properties", source, arena, &pair->value, why);
+        enum made made =
+            entry_make(&destination->properties[i], "route.properties", source, arena, pair, why);
         if (made != MADE)
             return made;
-        pair->name = destination->properties[i].name;
         message->property_count += pair->value.data != NULL;
     }
     message->properties = pairs;
@@ -113,7 +112,7 @@ enum message_status message_make(const struct route *route, const struct outbox_
     if (made != MADE)
         return status_of(made);
     source.headers = pairs;
-    if (!route_find(route, &source, arena, &rule))
+    if (route->rule_count > 0 && !route_find(route, &source, arena, &rule))
         return MESSAGE_NO_MEMORY;
     if (rule && rule->drop)
         return MESSAGE_DROPPED;

@@ -145,6 +145,7 @@ static void relay_sum(const struct relay *relay, struct relay_totals *totals)
         const struct pipeline_totals *part = &relay->pipelines[i].totals;
         totals->claimed += atomic_load(&part->claimed);
         totals->delivered += atomic_load(&part->delivered);
+        totals->dropped += atomic_load(&part->dropped);
         totals->retried += atomic_load(&part->retried);
         totals->dead += atomic_load(&part->dead);
         totals->released += atomic_load(&part->released);

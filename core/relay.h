@@ -9,7 +9,7 @@
 
 /* What a finished run did, summed over its pipelines. */
 struct relay_totals {
-    uint64_t claimed, delivered, retried, dead, released, stale;
+    uint64_t claimed, delivered, dropped, retried, dead, released, stale;
 };
 
 /* Runs the pipelines until a signal of `stop_signals` (SIGTERM, SIGINT: blocked by the caller)

@@ -86,7 +86,9 @@ const char *template_compile(struct config_memory *memory, const char *text,
         if (mistake)
             return mistake;
     }
-    *template = (struct template){compiler.pieces, compiler.count};
+    bool is_field = compiler.count == 1 && compiler.pieces->is_field;
+    *template = (struct template){compiler.pieces, compiler.count,
+                                  is_field ? event_field_place(&compiler.pieces->field) : 0};
     return NULL;
 }
 

@@ -197,8 +197,9 @@ static enum entry_made add_stream(struct entry_writer *writer, const struct outb
     enum entry_made made = check_stream(settings, prefix, message, longest, reason);
     if (made != ENTRY_MADE)
         return made;
-    uint64_t pairs = (message->key.data != NULL) + (message->content_type.data != NULL) +
-                     message->header_count + message->attribute_count;
+    uint64_t pairs = message->header_count + message->attribute_count;
+    pairs += message->key.data != NULL;
+    pairs += message->content_type.data != NULL;
     char *at = outgoing_room(out, stream_size(writer, prefix, message), 1);
     if (!at)
         return ENTRY_NO_MEMORY;

@@ -26,7 +26,7 @@ void lane_lose(struct lane *lane, struct link *link, enum outbox_outcome outcome
 void lane_give_up(struct lane *lane, struct link *link, const char *native_code, const char *why)
 {
     char reason[RESULTS_REASON];
-    (void)snprintf(reason, sizeof(reason), "the connection to Redis at %.200s is lost: %.240s",
+    (void)snprintf(reason, sizeof(reason), "the connection to Redis at %.200s is lost: %.200s",
                    link->greeting.name, why);
     if (flights_are_none(&link->flights)) {
         /* Servers close idle connections. The next message makes a new one. */

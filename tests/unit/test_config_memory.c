@@ -65,7 +65,11 @@ static const char configuration[] =
     " {\"name\": \"a\", \"store\": {\"driver\": \"sample\", \"url\": \"${TEST_UNSET:-u}\","
     "  \"columns\": {\"id\": \"x\"}}, \"publisher\": {\"driver\": \"sample\"}},"
     " {\"name\": \"b\", \"store\": {\"driver\": \"holder\"},"
-    "  \"publisher\": {\"driver\": \"sample\"},"
+    "  \"publisher\": {\"driver\": \"mailer\"},"
+    "  \"route\": {\"topic\": \"{type}\", \"properties\": {\"priority\": \"1\"}, \"rules\": ["
+    "   {\"match\": {\"type\": \"a*\"}, \"key\": \"x{id}\", \"properties\": {\"expires\": \"9\"}}],"
+    "   \"headers\": {\"drop\": [\"a\"], \"rename\": {\"b\": \"c\"}, \"set\": {\"d\": \"{{\"}},"
+    "   \"cloudevents\": {\"subject\": \"{id}\"}},"
     "  \"claim\": {\"mode\": \"hold\", \"workers\": \"${TEST_UNSET:-3}\"}}]}";
 
 /* Whether the configuration was read although allocation number `at` failed. */

@@ -168,12 +168,14 @@ static void an_incomplete_descriptor_is_refused(void **state)
     assert_reason(OUTBOX_KIND_PUBLISHER, "nodefault",
                   "the default of its key \"slots\" is wrong: found 9, allowed is an integer from "
                   "1 to 8");
+    assert_reason(OUTBOX_KIND_PUBLISHER, "nohelp",
+                  "its property number 2 lacks a name or a help text");
 }
 
 static void refused_drivers_leave_the_others_loadable_and_the_list_is_sorted(void **state)
 {
     (void)state;
-    static const char *const good[] = {"holder", "newer", "older", "sample", "sample"};
+    static const char *const good[] = {"holder", "newer", "older", "sample", "mailer", "sample"};
     struct plugins *plugins = test_plugins();
     size_t count = 0, loaded = 0;
     const struct plugin_file *files = plugins_all(plugins, &count);
