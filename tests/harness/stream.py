@@ -86,16 +86,21 @@ class Stream:
             timeout, interval=0.05, meanwhile=self.relay.assert_running,
         )  # fmt: skip
 
-    def assert_no_attempt(self):
-        """An outage is the broker's, not an event's."""
-        charged = self.table.database.execute(
+    def charged(self):
+        """Attempts, states and reasons of events that were charged or given up, some of them."""
+        return self.table.database.execute(
             f"SELECT attempts, status, last_error, count(*) FROM {self.table.name}"
             " WHERE attempts > 0 OR status = 'DEAD' GROUP BY 1, 2, 3 LIMIT 5"
         )
+
+    def assert_no_attempt(self):
+        """An outage is the broker's, not an event's."""
+        charged = self.charged()
         assert not charged, f"attempts were charged: {charged}\n{self.relay.log_tail()}"
 
     def why(self):
-        return f"there are {self.table.states()}\n{self.relay.log_tail() if self.relay else ''}"
+        log = self.relay.log_tail() if self.relay else ""
+        return f"there are {self.table.states()}, charged {self.charged()}\n{log}"
 
     # ---- what the broker says ----
 
