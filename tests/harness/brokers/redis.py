@@ -98,6 +98,8 @@ class Redis(Broker):
 
     def client(self, **options):
         """A client of the test's own."""
+        if "requirepass" in self.settings:
+            options["password"] = self.settings["requirepass"]
         if self.secured:
             options["password"] = ADMIN_PASSWORD
             options.update(ssl=True, ssl_cert_reqs="none")
