@@ -38,6 +38,7 @@ static void release(struct link *link)
     flight_clear(&link->main.flight);
     flight_clear(&link->probe.flight);
     parcel_clear(&link->parcel);
+    exchanges_clear(&link->exchanges);
     wire_stop(&link->wire);
     free(link->again);
     if (link->wake_fd >= 0)

@@ -99,7 +99,8 @@ struct link {
     bool is_blocked;
     bool is_ended; /* the broker has closed the connection, for `end_reason` */
     bool was_lost;
-    uint64_t place; /* which host is tried first */
+    uint64_t place;  /* which host is tried first */
+    char where[272]; /* the host of the last connection */
     int64_t confirmed_at;
     char block_reason[256];
     char end_reason[472];

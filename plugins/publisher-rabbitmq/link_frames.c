@@ -149,10 +149,7 @@ static void remember(struct link *link, struct item item, const struct refusal *
     if (!is_exchange)
         return;
     struct exchange *exchange = exchanges_find(&link->exchanges, exchange_of(link, item));
-    exchange->state = EXCHANGE_BAD;
-    exchange->until = link->wire.heard + BAD_FOR;
-    exchange->outcome = refusal->outcome;
-    (void)snprintf(exchange->reason, sizeof(exchange->reason), "%s", refusal->reason);
+    exchange_set_bad(exchange, link->wire.heard + BAD_FOR, refusal->outcome, refusal->reason);
 }
 
 static void blame(struct link *link, const amqp_channel_close_t *close, struct item item,

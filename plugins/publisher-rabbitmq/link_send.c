@@ -181,13 +181,13 @@ bool link_expire(struct link *link, int64_t now)
                                               is_stuck(link, &link->probe.flight, now));
     if (is_stuck_now) {
         (void)snprintf(link->end_reason, sizeof(link->end_reason), "%s confirms nothing any more",
-                       link->settings->place);
+                       link->where);
         return false;
     }
     /* The messages go, and some of them may not be with the system yet. */
     if (!wire_detach(&link->wire)) {
         (void)snprintf(link->end_reason, sizeof(link->end_reason),
-                       "%s did not take a message as a whole in time", link->settings->place);
+                       "%s did not take a message as a whole in time", link->where);
         return false;
     }
     expire_flight(link, &link->main.flight, now);

@@ -51,8 +51,8 @@ void link_give_up(struct link *link, enum outbox_outcome outcome, const char *re
 
 static void lose(struct link *link)
 {
-    outbox_log(link->host, OUTBOX_LOG_WARN, "lost the connection to %s: %.160s",
-               link->settings->place, link->end_reason);
+    outbox_log(link->host, OUTBOX_LOG_WARN, "lost the connection to %.200s: %.200s", link->where,
+               link->end_reason);
     link->host->count(link->host, "connections_lost", 1);
     link->was_lost = true;
     link_give_up(link, OUTBOX_AWAY, link->end_reason);
@@ -76,11 +76,13 @@ static struct patience patience_until(const struct link *link, int64_t deadline)
 
 static void begin(struct link *link)
 {
+    const struct place *place = &link->settings->address.places[link->place];
+    (void)snprintf(link->where, sizeof(link->where), "%s:%s", place->host, place->port);
     link->confirmed_at = link->wire.heard;
     link_open_channel(link, &link->main);
     link_open_channel(link, &link->probe);
     if (link->was_lost)
-        outbox_log(link->host, OUTBOX_LOG_INFO, "connected to %s again", link->settings->place);
+        outbox_log(link->host, OUTBOX_LOG_INFO, "connected to %s again", link->where);
     link->was_lost = false;
 }
 
@@ -171,7 +173,7 @@ static void keep_alive(struct link *link, int64_t now)
 {
     if (now >= silent_at(link)) {
         (void)snprintf(link->end_reason, sizeof(link->end_reason),
-                       "%s was silent for %u s, no heartbeat either", link->settings->place,
+                       "%s was silent for %u s, no heartbeat either", link->where,
                        2 * link->settings->heartbeat);
         link->is_ended = true;
     } else if (now >= beat_at(link)) {

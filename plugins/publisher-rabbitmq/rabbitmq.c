@@ -247,6 +247,4 @@ static const struct outbox_publisher_ops ops = {
 OUTBOX_PLUGIN(OUTBOX_KIND_PUBLISHER, .name = "rabbitmq", .version = DRIVER_VERSION,
               .description = "Sends events to RabbitMQ, with publisher confirms",
               .capabilities = OUTBOX_PUBLISHER_ATTRIBUTES, .publisher = &ops,
-              OUTBOX_OPTIONS(options), .properties = parcel_properties,
-              .property_size = sizeof(parcel_properties[0]),
-              .property_count = PARCEL_PROPERTY_COUNT);
+              OUTBOX_OPTIONS(options), OUTBOX_PROPERTIES(parcel_properties));

@@ -37,7 +37,8 @@ static enum outbox_status tls_failure(struct outbox_error *error, const char *ke
                        key, file, reason);
 }
 
-/* Verification is not an option: it is always on, for the certificate here and for the host name
+/* OpenSSL makes itself ready when it is first used, once for the process and for all threads.
+ * Verification is not an option: it is always on, for the certificate here and for the host name
  * with each connection. */
 static enum outbox_status make_tls(struct settings *settings, const struct outbox_settings *given,
                                    struct outbox_error *error)

@@ -450,6 +450,23 @@ def test_blocked_connection_and_back(rabbit, queue, new_outbox):
     assert rabbit.count(queue) == 30
 
 
+def test_relay_that_starts_while_publishing_is_blocked(rabbit, queue, new_outbox):
+    """A new connection may log in and is blocked by its first message: it must not take the log-in for
+    the end of the alarm."""
+    outbox = new_outbox(rabbit.publisher(), route={"topic": queue})
+    outbox.enqueue(*numbered(50))
+    rabbit.fill(queue)
+    try:
+        outbox.relay.start()
+        outbox.relay.wait_logged("the pipeline pauses", "the broker blocks publishing")
+        outbox.assert_no_attempt()
+    finally:
+        rabbit.make_room(queue)
+    outbox.wait_delivered()
+    outbox.assert_no_attempt()
+    assert payloads(rabbit, queue) == list(range(50))
+
+
 def test_silent_broker_is_found_by_heartbeats(rabbit, queue, new_outbox):
     outbox = new_outbox(rabbit.publisher(heartbeat="1s"), route={"topic": queue})
     outbox.enqueue(*numbered(10))
