@@ -141,7 +141,7 @@ static void close_link(struct courier *courier)
 
 static void lose_link(struct courier *courier)
 {
-    char reason[400];
+    char reason[640];
     (void)snprintf(reason, sizeof(reason), "the connection to %s was lost: %s",
                    courier->link->place, courier->reason);
     outbox_log(courier->host, OUTBOX_LOG_WARN, "%s", reason);
