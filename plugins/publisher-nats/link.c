@@ -185,18 +185,27 @@ static enum outbox_status class_of(natsStatus status)
     }
 }
 
+static const char *remedy_of(natsStatus status)
+{
+    switch (status) {
+    case NATS_CONNECTION_AUTH_FAILED:
+        return "; check the credentials, or what the server knows of them";
+    case NATS_SECURE_CONNECTION_WANTED:
+        return "; the server offers no TLS, and \"url\" asks for it";
+    case NATS_SSL_ERROR:
+        return "; the server's certificate is verified by tls_ca and for the host name in \"url\"";
+    default:
+        return "";
+    }
+}
+
 static enum outbox_status fail(natsStatus status, const char *doing, const struct link *link,
                                struct outbox_error *error)
 {
     char reason[300];
     library_reason((int)status, reason, sizeof(reason));
-    const char *remedy = status == NATS_CONNECTION_AUTH_FAILED
-                             ? "; check the credentials, or what the server knows of them"
-                         : status == NATS_SECURE_CONNECTION_WANTED
-                             ? "; the server offers no TLS, and \"url\" asks for it"
-                             : "";
     return outbox_fail(error, class_of(status), "", "%s %s: %s%s", doing, link->place, reason,
-                       remedy);
+                       remedy_of(status));
 }
 
 /* Listens to one inbox for all answers: what is behind its last dot tells them apart. */

@@ -67,7 +67,6 @@ class Nats(Broker):
     can_be_full = True
     secure = ("tls", "password")
     header_names, header_values, unusable_header = "token", "line", "a b"
-    added_headers = ("nats-msg-id",)
 
     def __init__(self, secure=False, changes=(), authorization=None, jetstream=True):
         super().__init__(secure)
@@ -265,6 +264,8 @@ def received(headers, payload):
     found = {name.decode(): value for name, value in headers}
     assert len(found) == len(headers), f"a header came twice: {headers}"
     key = found.pop("event-key", None)
+    # Where the protocol carries the event's id.
+    assert found.pop("Nats-Msg-Id") == found["event-id"]
     return Received(found["event-id"].decode(), key, payload, found)
 
 
