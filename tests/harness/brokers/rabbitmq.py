@@ -198,6 +198,8 @@ class RabbitMQ(Broker):
     def topic(self, name):
         with self.channel() as channel:
             channel.queue_declare(name, durable=True)
+        # It writes down what was declared some time later, and a crash before that loses the queue.
+        self.tell("mnesia:sync_log().")
         return name
 
     def messages(self, queue, vhost="/"):
