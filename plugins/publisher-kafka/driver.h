@@ -21,7 +21,6 @@ struct outbox_publisher {
     struct trouble trouble;
     pthread_t reporter;
     _Atomic bool is_closing;
-    _Atomic bool is_cancelling;  /* what is not sent yet is to be given up */
     _Atomic bool is_client_lost; /* it has refused a message for good */
     pthread_mutex_t room_lock;
     pthread_cond_t room; /* the library's queue may have room again */

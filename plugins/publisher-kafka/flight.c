@@ -99,17 +99,14 @@ void flight_complete(struct flight *flight, uint64_t first, uint64_t count, uint
     outcome_complete(host, batch, first, count, outcome, reason);
 }
 
-bool flights_cancel(struct flights *flights, const struct outbox_batch *batch)
+void flights_cancel(struct flights *flights, const struct outbox_batch *batch)
 {
-    bool is_found = false;
     (void)pthread_mutex_lock(&flights->lock);
-    for (struct flight *flight = flights->first; flight && !is_found; flight = flight->next) {
-        is_found = flight->batch == batch;
-        if (is_found)
+    for (struct flight *flight = flights->first; flight; flight = flight->next) {
+        if (flight->batch == batch)
             atomic_store_explicit(&flight->is_cancelled, true, memory_order_release);
     }
     (void)pthread_mutex_unlock(&flights->lock);
-    return is_found;
 }
 
 int64_t flights_deadline(struct flights *flights)

@@ -58,8 +58,8 @@ static inline struct flight *flight_of(void *handle, uint64_t *index)
 void flight_complete(struct flight *flight, uint64_t first, uint64_t count, uint32_t outcome,
                      const char *reason);
 
-/* Whether the batch is on its way; if so, what is not sent yet will not be. */
-bool flights_cancel(struct flights *flights, const struct outbox_batch *batch);
+/* What is not handed over yet of the batch, if it is on its way, shall not be. */
+void flights_cancel(struct flights *flights, const struct outbox_batch *batch);
 
 /* The earliest deadline, INT64_MAX if nothing is on its way. */
 int64_t flights_deadline(struct flights *flights);

@@ -195,14 +195,11 @@ static enum outbox_status kafka_flush(struct outbox_publisher *publisher, int64_
                        "send to Kafka: some events are not acknowledged yet");
 }
 
-/* The reporter gives the unsent part up: the library holds on to messages until they are reported
- * on. It can only purge its whole queue, so what others have in it is given back uncharged. */
+/* Keeps publish() from handing over more of the batch. What the library has is left to its report:
+ * it holds on to the memory until then, and can only purge everything at once. */
 static void kafka_cancel(struct outbox_publisher *publisher, const struct outbox_batch *batch)
 {
-    if (!flights_cancel(&publisher->flights, batch))
-        return;
-    atomic_store(&publisher->is_cancelling, true);
-    seat_wake(&publisher->seat);
+    flights_cancel(&publisher->flights, batch);
 }
 
 /* ---- What the relay sees ------------------------------------------------------------------ */

@@ -58,15 +58,6 @@ static bool is_purged(rd_kafka_resp_err_t code)
     return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 }
 
-/* What the driver itself has given up. */
-static uint32_t purged_outcome(const struct reporter *reporter, const struct run *run)
-{
-    bool is_unsent = run->status == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
-    if (atomic_load_explicit(&run->flight->is_cancelled, memory_order_acquire))
-        return is_unsent ? OUTBOX_RETRY : OUTBOX_UNKNOWN;
-    return atomic_load(&reporter->publisher->is_closing) ? OUTBOX_UNKNOWN : OUTBOX_AWAY;
-}
-
 /* The broker has refused a request for what may be the fault of one message: they go again in
  * smaller requests, down to single ones, of which the guilty are then known. */
 static void be_careful(struct reporter *reporter, uint64_t bytes)
@@ -92,7 +83,7 @@ static void fail_run(struct reporter *reporter, const struct run *run, bool is_a
     struct verdict verdict =
         verdict_of(run->code, may_be_there, publisher->settings.rejects_missing);
     if (is_purged(run->code)) {
-        verdict.outcome = purged_outcome(reporter, run);
+        verdict.outcome = atomic_load(&publisher->is_closing) ? OUTBOX_UNKNOWN : OUTBOX_AWAY;
         (void)snprintf(text, sizeof(text), "%s", reporter->purge_reason);
     } else if (verdict.is_contagious && !is_alone) {
         reporter->refused = run->code;
@@ -191,18 +182,15 @@ static void take_event(struct reporter *reporter, rd_kafka_event_t *event)
 
 /* ---- Giving up ---------------------------------------------------------------------------- */
 
-/* Reports on the messages come at once, those that were on the wire included. */
-static void purge(struct reporter *reporter, int flags, const char *reason)
+/* Reports on all messages come at once, those that were on the wire included. */
+static void purge(struct reporter *reporter, const char *reason)
 {
     if (reason)
         (void)snprintf(reporter->purge_reason, sizeof(reporter->purge_reason), "%s", reason);
-    (void)rd_kafka_purge(reporter->client->library, flags | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    (void)rd_kafka_purge(reporter->client->library, RD_KAFKA_PURGE_F_QUEUE |
+                                                        RD_KAFKA_PURGE_F_INFLIGHT |
+                                                        RD_KAFKA_PURGE_F_NON_BLOCKING);
     reporter->purge_after = now_of(reporter) + PURGE_PAUSE;
-}
-
-static void purge_all(struct reporter *reporter, const char *reason)
-{
-    purge(reporter, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT, reason);
 }
 
 /* Whether every broker is gone, and has been for as long as somebody waits for one. */
@@ -227,15 +215,13 @@ static void give_up_overdue(struct reporter *reporter)
     bool is_gone = is_deserted(reporter, now, deadline != INT64_MAX);
     if (now < reporter->purge_after)
         return;
-    if (atomic_exchange(&publisher->is_cancelling, false)) {
-        purge(reporter, RD_KAFKA_PURGE_F_QUEUE, "given up before it was sent");
-    } else if (now >= deadline) {
-        purge_all(reporter, "no acknowledgement within publish.timeout");
-        trouble_down(&publisher->trouble);
-    } else if (is_gone) {
-        purge_all(reporter, "no broker can be reached");
-        trouble_down(&publisher->trouble);
-    }
+    if (now >= deadline)
+        purge(reporter, "no acknowledgement within publish.timeout");
+    else if (is_gone)
+        purge(reporter, "no broker can be reached");
+    else
+        return;
+    trouble_down(&publisher->trouble);
 }
 
 static void tell_of_room(struct outbox_publisher *publisher)
@@ -255,7 +241,7 @@ static void drain(struct reporter *reporter, bool is_purging, int64_t until)
     while (now_of(reporter) < until &&
            (seat_is_used(&publisher->seat) || flights_deadline(&publisher->flights) != INT64_MAX)) {
         if (is_purging && now_of(reporter) >= reporter->purge_after)
-            purge_all(reporter, NULL);
+            purge(reporter, NULL);
         rd_kafka_event_t *event = rd_kafka_queue_poll(reports, 10);
         if (event)
             take_event(reporter, event);

@@ -144,7 +144,7 @@ static void lose_link(struct courier *courier)
     char reason[640];
     (void)snprintf(reason, sizeof(reason), "the connection to %s was lost: %s",
                    courier->link->place, courier->reason);
-    outbox_log(courier->host, OUTBOX_LOG_WARN, "%s", reason);
+    outbox_log(courier->host, OUTBOX_LOG_WARN, "%.500s", reason);
     courier->was_lost = true;
     courier->has_lost = false;
     courier->buffered = 0;

@@ -11,10 +11,9 @@
 
 #define ANSWER_TEXT 400
 
-/* A reply of the commands that carry events, made without allocating: each reader has one. What is
- * inside an array is not kept. */
+/* A reply of the commands that carry events, made without allocating: each reader has one. */
 struct answer {
-    int type; /* REDIS_REPLY_... */
+    int type; /* REDIS_REPLY_...; stays as it was for an array */
     long long integer;
     char text[ANSWER_TEXT]; /* of an error */
 };

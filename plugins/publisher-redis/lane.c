@@ -282,7 +282,7 @@ static bool set_time(struct lane *lane)
     return entry_writer_set_time(&lane->writer, now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
 }
 
-static bool is_ending(struct lane *lane)
+bool lane_is_ending(struct lane *lane)
 {
     (void)pthread_mutex_lock(&lane->mutex);
     bool ending = lane->is_ending;
@@ -316,7 +316,7 @@ static void *run(void *argument)
     (void)sigemptyset(&pipe_signal);
     (void)sigaddset(&pipe_signal, SIGPIPE);
     (void)pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
-    while (!is_ending(lane)) {
+    while (!lane_is_ending(lane)) {
         expire(lane, host->now(host));
         bool is_busy = set_time(lane) && send_round(lane, host->now(host));
         report(lane);

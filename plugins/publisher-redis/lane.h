@@ -68,6 +68,9 @@ void lane_send(struct lane *lane, const struct queued *messages, uint64_t count,
 void lane_receive(struct lane *lane, struct link *link, int64_t now);
 void lane_judge(struct lane *lane, struct link *link, int64_t now);
 
+/* Whether close() waits for the thread. */
+bool lane_is_ending(struct lane *lane);
+
 /* Completes all that is in flight on the link as AWAY, or UNKNOWN at the end, and closes it. */
 void lane_lose(struct lane *lane, struct link *link, enum outbox_outcome outcome,
                const char *reason);

@@ -172,6 +172,7 @@ static int take_all(struct lane *lane, struct link *link)
 {
     for (;;) {
         void *reply = NULL;
+        link->answer.type = 0;
         if (redisReaderGetReply(link->wire.reader, &reply) != REDIS_OK)
             return EPROTO;
         if (!reply)

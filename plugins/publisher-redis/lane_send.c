@@ -37,7 +37,10 @@ static struct link *link_to(struct lane *lane, unsigned node, struct outbox_erro
         host, host->now(host) + lane->remote->settings->connect_timeout, lane->end_bell};
     enum outbox_status status = link_open(link, lane->remote, node, &patience, error);
     if (status != OUTBOX_OK) {
-        away_begin(lane->away, status, error->native, error->text, (struct outbox_slice){NULL, 0});
+        /* close() has ended the attempt: that says nothing of Redis. */
+        if (!lane_is_ending(lane))
+            away_begin(lane->away, status, error->native, error->text,
+                       (struct outbox_slice){NULL, 0});
         return NULL;
     }
     link->made_at = times;

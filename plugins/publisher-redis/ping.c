@@ -44,12 +44,12 @@ static enum outbox_status count_replicas(const struct settings *settings, struct
                                          struct outbox_error *error)
 {
     char number[24];
+    (void)snprintf(number, sizeof(number), "%lld", (long long)settings->wait_replicas);
     const struct outbox_slice command[] = {outbox_slice_of("WAIT"), outbox_slice_of(number),
                                            outbox_slice_of("1")};
     redisReply *reply = NULL;
     if (settings->wait_replicas == 0)
         return OUTBOX_OK;
-    (void)snprintf(number, sizeof(number), "%lld", (long long)settings->wait_replicas);
     enum outbox_status status = remote_ask(wire, patience, command, 3, &reply, error);
     if (status != OUTBOX_OK)
         return status;

@@ -64,13 +64,13 @@ static enum outbox_status load(SSL_CTX *context, const struct settings *settings
         return OUTBOX_OK;
     if (SSL_CTX_use_certificate_chain_file(context, settings->tls_certificate) != 1)
         return bad_file(error, "tls_certificate", settings->tls_certificate);
-    if (SSL_CTX_use_PrivateKey_file(context, settings->tls_key, SSL_FILETYPE_PEM) != 1)
+    if (SSL_CTX_use_PrivateKey_file(context, settings->tls_key, SSL_FILETYPE_PEM) == 1)
+        return OUTBOX_OK;
+    if (ERR_GET_REASON(ERR_peek_error()) != X509_R_KEY_VALUES_MISMATCH)
         return bad_file(error, "tls_key", settings->tls_key);
-    if (SSL_CTX_check_private_key(context) != 1)
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "\"tls_key\": %.150s is not the key of \"tls_certificate\": %s",
-                           settings->tls_key, reason(text, sizeof(text)));
-    return OUTBOX_OK;
+    return outbox_fail(error, OUTBOX_INVALID, "",
+                       "\"tls_key\": %.150s is not the key of \"tls_certificate\": %s",
+                       settings->tls_key, reason(text, sizeof(text)));
 }
 
 /* A key with a password would have OpenSSL ask for it at the terminal. */

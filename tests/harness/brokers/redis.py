@@ -98,9 +98,14 @@ class Redis(Broker):
 
     def client(self, **options):
         """A client of the test's own."""
+        if "requirepass" in self.settings:
+            options["password"] = self.settings["requirepass"]
         if self.secured:
             options["password"] = ADMIN_PASSWORD
-            options.update(ssl=True, ssl_cert_reqs="none")
+            options.update(
+                ssl=True, ssl_cert_reqs="none",
+                ssl_certfile=self.secured.client_certificate, ssl_keyfile=self.secured.client_key,
+            )  # fmt: skip
         return client.Redis(host="127.0.0.1", port=self.port, **options)
 
     # ---- being published to ----
