@@ -38,15 +38,14 @@ static enum outbox_status pack(rd_kafka_conf_t *conf, const struct packing *pack
     return status;
 }
 
-static enum outbox_status start(struct client *client, rd_kafka_conf_t *conf,
-                                struct outbox_error *error)
+static enum outbox_status start(struct client *client, const struct settings *settings,
+                                rd_kafka_conf_t *conf, struct outbox_error *error)
 {
     char why[256];
     client->library = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
     if (!client->library) {
         rd_kafka_conf_destroy(conf);
-        return outbox_fail(error, OUTBOX_INVALID, "", "librdkafka %s refuses the settings: %s",
-                           rd_kafka_version_str(), why);
+        return settings_refused(settings, why, error);
     }
     client->reports = rd_kafka_queue_get_main(client->library);
     if (client->reports && topics_init(&client->topics, client->library))
@@ -70,7 +69,7 @@ enum outbox_status seat_fill(struct seat *seat, const struct packing *packing, v
         status = pack(conf, packing, error);
     if (status == OUTBOX_OK) {
         rd_kafka_conf_set_opaque(conf, opaque);
-        status = start(client, conf, error);
+        status = start(client, seat->settings, conf, error);
         conf = NULL;
     }
     if (status != OUTBOX_OK) {
@@ -111,11 +110,18 @@ void seat_close(struct seat *seat)
     (void)pthread_mutex_unlock(&seat->lock);
 }
 
-void seat_wait_closed(struct seat *seat, int64_t nanoseconds)
+void seat_wait(struct seat *seat, int64_t nanoseconds)
 {
     (void)pthread_mutex_lock(&seat->lock);
     if (!seat->is_closed)
         condition_wait(&seat->changed, &seat->lock, nanoseconds);
+    (void)pthread_mutex_unlock(&seat->lock);
+}
+
+void seat_tell(struct seat *seat)
+{
+    (void)pthread_mutex_lock(&seat->lock);
+    (void)pthread_cond_broadcast(&seat->changed);
     (void)pthread_mutex_unlock(&seat->lock);
 }
 

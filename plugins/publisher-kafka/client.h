@@ -8,6 +8,7 @@
 #ifndef PUBLISHER_KAFKA_CLIENT_H
 #define PUBLISHER_KAFKA_CLIENT_H
 
+#include "packing.h"
 #include "settings.h"
 #include "topics.h"
 
@@ -19,12 +20,6 @@ struct client {
     rd_kafka_t *library;
     rd_kafka_queue_t *reports; /* delivery reports and errors */
     struct topics topics;
-};
-
-/* How the next client packs its requests. */
-struct packing {
-    int64_t batch_bytes;
-    bool is_single; /* one message in each */
 };
 
 /* The place of the one client. Made and changed by one thread; used by any. */
@@ -52,8 +47,11 @@ bool seat_is_used(struct seat *seat) OUTBOX_MUST_USE;
 
 /* Nobody waits for a client from now on. */
 void seat_close(struct seat *seat);
-/* Waits for that, `nanoseconds` at the longest. */
-void seat_wait_closed(struct seat *seat, int64_t nanoseconds);
+
+/* Something has changed for those who wait here: there is a client, there is none, or its queue may
+ * have room again. A wait lasts `nanoseconds` at the longest, and none once the seat is closed. */
+void seat_wait(struct seat *seat, int64_t nanoseconds);
+void seat_tell(struct seat *seat);
 
 /* Ends a client that nobody uses. All its threads are gone afterwards, and with them every message
  * that it has not reported on. */

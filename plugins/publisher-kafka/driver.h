@@ -22,8 +22,6 @@ struct outbox_publisher {
     pthread_t reporter;
     _Atomic bool is_closing;
     _Atomic bool is_client_lost; /* it has refused a message for good */
-    pthread_mutex_t room_lock;
-    pthread_cond_t room; /* the library's queue may have room again */
 };
 
 /* reporter.c: the thread that takes delivery reports, keeps deadlines and replaces the client. */

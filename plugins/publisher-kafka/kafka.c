@@ -4,51 +4,63 @@
  */
 #include "driver.h"
 #include "message.h"
-#include "outcome.h"
-#include "turn.h"
 
 #include <outbox/plugin.h>
 #include <stdlib.h>
 
 /* ---- Opening and closing ------------------------------------------------------------------ */
 
-static void free_parts(struct outbox_publisher *publisher)
+static void clear_parts(struct outbox_publisher *publisher)
 {
     seat_clear(&publisher->seat);
     flights_clear(&publisher->flights);
     trouble_clear(&publisher->trouble);
-    (void)pthread_cond_destroy(&publisher->room);
-    (void)pthread_mutex_destroy(&publisher->room_lock);
 }
 
 static bool init_parts(struct outbox_publisher *publisher, const struct outbox_host *host)
 {
-    if (pthread_mutex_init(&publisher->room_lock, NULL) != 0)
+    if (!trouble_init(&publisher->trouble, host))
         return false;
-    if (condition_init(&publisher->room)) {
-        if (trouble_init(&publisher->trouble, host)) {
-            if (flights_init(&publisher->flights, host)) {
-                if (seat_init(&publisher->seat, host, &publisher->settings))
-                    return true;
-                flights_clear(&publisher->flights);
-            }
-            trouble_clear(&publisher->trouble);
-        }
-        (void)pthread_cond_destroy(&publisher->room);
+    if (flights_init(&publisher->flights, host)) {
+        if (seat_init(&publisher->seat, host, &publisher->settings))
+            return true;
+        flights_clear(&publisher->flights);
     }
-    (void)pthread_mutex_destroy(&publisher->room_lock);
+    trouble_clear(&publisher->trouble);
     return false;
 }
 
 /* Called by threads of the library. It repeats itself while a broker is away, so what it says of
- * connections is for debugging; the driver itself logs that one is lost or back. */
+ * connections is for debugging; the driver itself logs what is lost or back. */
 static void take_log(const rd_kafka_t *library, int level, const char *facility, const char *text)
 {
     enum { SYSLOG_CRIT = 2 };
     const struct outbox_publisher *publisher = rd_kafka_opaque(library);
-    bool is_warning = level <= SYSLOG_CRIT || strcmp(facility, "CONFWARN") == 0;
+    bool is_warning = strcmp(facility, "FATAL") != 0 &&
+                      (level <= SYSLOG_CRIT || strcmp(facility, "CONFWARN") == 0);
     outbox_log(publisher->host, is_warning ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG,
                "librdkafka: %s: %s", facility, text);
+}
+
+static enum outbox_status no_memory(struct outbox_error *error)
+{
+    return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "open the publisher: out of memory");
+}
+
+static enum outbox_status start(struct outbox_publisher *publisher,
+                                const struct outbox_settings *settings, struct outbox_error *error)
+{
+    enum outbox_status status = settings_read(&publisher->settings, settings, error);
+    if (status != OUTBOX_OK)
+        return status;
+    if (!init_parts(publisher, publisher->host))
+        return no_memory(error);
+    rd_kafka_conf_set_events(publisher->settings.conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    rd_kafka_conf_set_log_cb(publisher->settings.conf, take_log);
+    status = reporter_start(publisher, error);
+    if (status != OUTBOX_OK)
+        clear_parts(publisher);
+    return status;
 }
 
 static enum outbox_status kafka_open(const struct outbox_host *host,
@@ -58,18 +70,9 @@ static enum outbox_status kafka_open(const struct outbox_host *host,
 {
     struct outbox_publisher *made = calloc(1, sizeof(*made));
     if (!made)
-        return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "open the publisher: out of memory");
+        return no_memory(error);
     made->host = host;
-    enum outbox_status status = settings_read(&made->settings, settings, error);
-    if (status == OUTBOX_OK && !init_parts(made, host))
-        status = outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "open the publisher: out of memory");
-    else if (status == OUTBOX_OK) {
-        rd_kafka_conf_set_events(made->settings.conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
-        rd_kafka_conf_set_log_cb(made->settings.conf, take_log);
-        status = reporter_start(made, error);
-        if (status != OUTBOX_OK)
-            free_parts(made);
-    }
+    enum outbox_status status = start(made, settings, error);
     if (status == OUTBOX_OK) {
         *publisher = made;
         return OUTBOX_OK;
@@ -82,7 +85,7 @@ static enum outbox_status kafka_open(const struct outbox_host *host,
 static void kafka_close(struct outbox_publisher *publisher)
 {
     reporter_stop(publisher);
-    free_parts(publisher);
+    clear_parts(publisher);
     settings_clear(&publisher->settings);
     free(publisher);
 }
@@ -101,9 +104,7 @@ static bool wait_for_room(struct outbox_publisher *publisher, int64_t deadline)
     int64_t left = deadline - host->now(host), longest = NANOSECONDS / 10;
     if (left <= 0)
         return false;
-    (void)pthread_mutex_lock(&publisher->room_lock);
-    condition_wait(&publisher->room, &publisher->room_lock, left < longest ? left : longest);
-    (void)pthread_mutex_unlock(&publisher->room_lock);
+    seat_wait(&publisher->seat, left < longest ? left : longest);
     return true;
 }
 
@@ -151,7 +152,7 @@ static void send_batch(struct outbox_publisher *publisher, struct client *client
         case CLIENT_LOST:
             atomic_store(&publisher->is_client_lost, true);
             seat_wake(&publisher->seat);
-            reason = "the producer could not go on";
+            reason = refusal.reason;
             break;
         }
         break;

@@ -192,8 +192,10 @@ static enum handover judge(const rd_kafka_error_t *error, rd_kafka_topic_t *topi
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return NO_ROOM;
-    if (rd_kafka_error_is_fatal(error))
+    if (rd_kafka_error_is_fatal(error)) {
+        verdict_text_of_loss(code, refusal->reason, sizeof(refusal->reason));
         return CLIENT_LOST;
+    }
     struct verdict verdict = verdict_of(code, false, rejects_missing);
     verdict_text(&verdict, code, rd_kafka_topic_name(topic), refusal->reason,
                  sizeof(refusal->reason));

@@ -16,7 +16,7 @@
 enum handover {
     HANDED_OVER, /* its report will come */
     NO_ROOM,     /* the library's queue is full: once more, later */
-    CLIENT_LOST, /* this client sends nothing any more */
+    CLIENT_LOST, /* this client sends nothing any more; the refusal has a reason */
     REFUSED      /* see the refusal */
 };
 

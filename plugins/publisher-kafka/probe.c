@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "driver.h"
+#include "verdict.h"
 
 /* The library tells nobody who waits for an answer that credentials were refused. So one waits in
  * portions that grow, for an answer may take its time. */
@@ -18,6 +19,18 @@ static enum outbox_status fail_ping(struct outbox_publisher *publisher, bool is_
                    publisher->settings.brokers, is_refused ? "refused" : rd_kafka_err2str(code));
     trouble_append(&publisher->trouble, text, sizeof(text));
     return outbox_fail(error, is_refused ? OUTBOX_DENIED : OUTBOX_UNAVAILABLE,
+                       rd_kafka_err2name(code), "%s", text);
+}
+
+/* A broker answers, but the producer is of no use, and the next one not for long. */
+static enum outbox_status fail_lost(struct outbox_publisher *publisher, rd_kafka_resp_err_t code,
+                                    struct outbox_error *error)
+{
+    char text[sizeof(error->text)];
+    bool is_denied = code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+    verdict_text_of_loss(code, text, sizeof(text));
+    trouble_append(&publisher->trouble, text, sizeof(text));
+    return outbox_fail(error, is_denied ? OUTBOX_DENIED : OUTBOX_UNAVAILABLE,
                        rd_kafka_err2name(code), "%s", text);
 }
 
@@ -54,7 +67,10 @@ enum outbox_status kafka_ping(struct outbox_publisher *publisher, int64_t deadli
         is_refused = trouble_is_refusal(&publisher->trouble, refused_since);
         portion *= 2;
     }
+    rd_kafka_resp_err_t loss = rd_kafka_fatal_error(client->library, NULL, 0);
     seat_give_back(&publisher->seat);
+    if (loss != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return fail_lost(publisher, loss, error);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail_ping(publisher, is_refused, code, error);
     trouble_over(&publisher->trouble);

@@ -15,10 +15,9 @@
  * be back by then, one that refuses credentials or certificates will not think better of it. */
 #define GONE_FOR (5 * NANOSECONDS)
 #define REFUSED_FOR (NANOSECONDS)
-/* How long messages go one by one after the broker has refused some that came together. */
-#define CAREFUL_FOR (10 * NANOSECONDS)
+/* A client that fails at once is not replaced more often. */
+#define LOSS_PAUSE (NANOSECONDS)
 #define DRAIN_TIME (2 * NANOSECONDS)
-#define SMALLEST_BATCH 1000
 /* The library keeps each topic that it was asked for: so many, and a new client begins afresh. */
 #define MOST_TOPICS 5000
 
@@ -29,11 +28,12 @@ struct reporter {
     struct client *client;
     struct packing packing;
     enum renewal renewal;
-    int64_t careful_until; /* 0: not careful */
-    int64_t waiting_since; /* the last acknowledgement, or when there was one to wait for */
+    int64_t lost_after;       /* a fatal error counts from then on */
+    rd_kafka_resp_err_t loss; /* the last fatal error since an acknowledgement */
+    int64_t waiting_since;    /* the last acknowledgement, or when there was one to wait for */
     int64_t purge_after;
     rd_kafka_resp_err_t refused; /* of the report at hand: what several events were refused with */
-    char purge_reason[128];
+    char purge_reason[192];
 };
 
 /* Neighbours in a batch with one outcome. */
@@ -58,21 +58,32 @@ static bool is_purged(rd_kafka_resp_err_t code)
     return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 }
 
+static bool is_about_size(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
+static void tell_packing(const struct reporter *reporter)
+{
+    const struct packing *packing = &reporter->packing;
+    const struct outbox_host *host = reporter->publisher->host;
+    if (packing->is_single)
+        outbox_log(host, OUTBOX_LOG_INFO, "requests have one event each for a while");
+    else
+        outbox_log(host, OUTBOX_LOG_INFO, "requests have at most %lld bytes of events from now on",
+                   (long long)packing->batch_bytes);
+}
+
 /* The broker has refused a request for what may be the fault of one message: they go again in
  * smaller requests, down to single ones, of which the guilty are then known. */
 static void be_careful(struct reporter *reporter, uint64_t bytes)
 {
-    bool is_size = reporter->refused == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
-                   reporter->refused == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
-    int64_t half = (int64_t)(bytes / 2);
+    bool is_size = is_about_size(reporter->refused);
     reporter->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (is_size && reporter->packing.batch_bytes > SMALLEST_BATCH) {
-        if (half < reporter->packing.batch_bytes)
-            reporter->packing.batch_bytes = half > SMALLEST_BATCH ? half : SMALLEST_BATCH;
-    } else {
-        reporter->packing.is_single = true;
-    }
     reporter->renewal = RENEW_NOW;
+    if (packing_shrink(&reporter->packing, is_size, bytes, now_of(reporter)))
+        tell_packing(reporter);
 }
 
 static void fail_run(struct reporter *reporter, const struct run *run, bool is_alone)
@@ -93,6 +104,8 @@ static void fail_run(struct reporter *reporter, const struct run *run, bool is_a
                        "in smaller requests",
                        rd_kafka_topic_name(run->message->rkt), rd_kafka_err2name(run->code));
     } else {
+        if (is_about_size(run->code))
+            packing_blame(&reporter->packing);
         verdict_text(&verdict, run->code, rd_kafka_topic_name(run->message->rkt), text,
                      sizeof(text));
     }
@@ -141,6 +154,7 @@ static void take_reports(struct reporter *reporter, rd_kafka_event_t *event)
     if (!is_acked)
         return;
     reporter->waiting_since = now_of(reporter);
+    reporter->loss = RD_KAFKA_RESP_ERR_NO_ERROR;
     trouble_over(&reporter->publisher->trouble);
 }
 
@@ -152,14 +166,19 @@ static void look_for_fatal(struct reporter *reporter)
     char why[256];
     struct outbox_publisher *publisher = reporter->publisher;
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(reporter->client->library, why, sizeof(why));
+    int64_t now = now_of(reporter);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || reporter->renewal == RENEW_NOW)
         return;
-    outbox_log(publisher->host, OUTBOX_LOG_WARN,
+    atomic_store(&publisher->is_client_lost, true);
+    if (now < reporter->lost_after)
+        return;
+    reporter->lost_after = now + LOSS_PAUSE;
+    outbox_log(publisher->host, code == reporter->loss ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_WARN,
                "the producer cannot go on, another one takes its place: %s (%s)", why,
                rd_kafka_err2name(code));
     trouble_note(&publisher->trouble, code, why);
-    (void)snprintf(reporter->purge_reason, sizeof(reporter->purge_reason),
-                   "the producer could not go on (%s)", rd_kafka_err2name(code));
+    verdict_text_of_loss(code, reporter->purge_reason, sizeof(reporter->purge_reason));
+    reporter->loss = code;
     reporter->renewal = RENEW_NOW;
 }
 
@@ -224,13 +243,6 @@ static void give_up_overdue(struct reporter *reporter)
     trouble_down(&publisher->trouble);
 }
 
-static void tell_of_room(struct outbox_publisher *publisher)
-{
-    (void)pthread_mutex_lock(&publisher->room_lock);
-    (void)pthread_cond_broadcast(&publisher->room);
-    (void)pthread_mutex_unlock(&publisher->room_lock);
-}
-
 /* ---- Replacing the client ----------------------------------------------------------------- */
 
 /* Takes reports until nobody uses the client and nothing is out, or the time is up. */
@@ -245,7 +257,7 @@ static void drain(struct reporter *reporter, bool is_purging, int64_t until)
         rd_kafka_event_t *event = rd_kafka_queue_poll(reports, 10);
         if (event)
             take_event(reporter, event);
-        tell_of_room(publisher);
+        seat_tell(&publisher->seat);
     }
 }
 
@@ -278,17 +290,18 @@ static bool take_seat(struct reporter *reporter)
 
 static void renew(struct reporter *reporter)
 {
+    struct outbox_publisher *publisher = reporter->publisher;
     bool is_purging = reporter->renewal == RENEW_NOW;
     retire(reporter, is_purging);
     reporter->renewal = RENEW_NOT;
     reporter->waiting_since = 0;
-    reporter->careful_until = reporter->packing.is_single ? now_of(reporter) + CAREFUL_FOR : 0;
+    atomic_store(&publisher->is_client_lost, false);
 }
 
 static void consider_renewal(struct reporter *reporter)
 {
-    if (reporter->careful_until > 0 && now_of(reporter) >= reporter->careful_until) {
-        reporter->packing.is_single = false;
+    if (packing_relax(&reporter->packing, now_of(reporter))) {
+        tell_packing(reporter);
         reporter->renewal = RENEW_SOON;
     }
     if (reporter->renewal == RENEW_NOT && topics_count(&reporter->client->topics) > MOST_TOPICS)
@@ -318,9 +331,9 @@ static void report(struct reporter *reporter)
         rd_kafka_queue_poll(reporter->client->reports, wait_time(reporter, deadline));
     if (event) {
         take_event(reporter, event);
-        tell_of_room(publisher);
+        seat_tell(&publisher->seat);
     }
-    if (atomic_exchange(&publisher->is_client_lost, false))
+    if (atomic_load(&publisher->is_client_lost))
         look_for_fatal(reporter);
     give_up_overdue(reporter);
     consider_renewal(reporter);
@@ -332,14 +345,14 @@ static void *reporter_main(void *argument)
     struct reporter reporter = {
         .publisher = publisher,
         .client = publisher->seat.client,
-        .packing = {.batch_bytes = publisher->settings.batch_bytes},
         .purge_reason = "the producer could not go on",
     };
+    packing_init(&reporter.packing, publisher->settings.batch_bytes);
     while (!atomic_load(&publisher->is_closing)) {
         if (reporter.client || take_seat(&reporter))
             report(&reporter);
         else
-            seat_wait_closed(&publisher->seat, NANOSECONDS);
+            seat_wait(&publisher->seat, NANOSECONDS);
     }
     (void)snprintf(reporter.purge_reason, sizeof(reporter.purge_reason),
                    "the relay stopped before the broker answered");
@@ -350,7 +363,8 @@ static void *reporter_main(void *argument)
 
 enum outbox_status reporter_start(struct outbox_publisher *publisher, struct outbox_error *error)
 {
-    const struct packing packing = {.batch_bytes = publisher->settings.batch_bytes};
+    struct packing packing;
+    packing_init(&packing, publisher->settings.batch_bytes);
     enum outbox_status status = seat_fill(&publisher->seat, &packing, publisher, error);
     if (status != OUTBOX_OK)
         return status;

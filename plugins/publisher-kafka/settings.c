@@ -57,8 +57,6 @@ static enum outbox_status set_fixed(rd_kafka_conf_t *conf, struct outbox_error *
         {"socket.nagle.disable", "true"},
         {"reconnect.backoff.ms", "100"},
         {"reconnect.backoff.max.ms", "1000"},
-        /* How long a topic that is being created may be missing. */
-        {"topic.metadata.propagation.max.ms", "5000"},
     };
     enum outbox_status status = OUTBOX_OK;
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == OUTBOX_OK; i++) {
@@ -86,6 +84,9 @@ static enum outbox_status set_times(struct settings *settings, const struct outb
     /* One request may stay unanswered for a part of that, so that it can be sent once more; the
      * broker is to give up on slow replicas before we give up on the broker. */
     int64_t silence = patience * 6 / 10, replicas = patience / 2;
+    /* A topic that is being created may be missing for a while, but is to be found missing in time.
+     */
+    int64_t creation = patience / 2;
     settings->patience = patience;
     settings->connecting = connecting;
     (void)snprintf(linger, sizeof(linger), "%.3f",
@@ -96,6 +97,9 @@ static enum outbox_status set_times(struct settings *settings, const struct outb
         status = set_milliseconds(conf, "socket.timeout.ms", silence, "delivery_timeout", error);
     if (status == OUTBOX_OK)
         status = set_milliseconds(conf, "request.timeout.ms", replicas, "delivery_timeout", error);
+    if (status == OUTBOX_OK)
+        status = set_milliseconds(conf, "topic.metadata.propagation.max.ms", creation,
+                                  "delivery_timeout", error);
     if (status == OUTBOX_OK)
         status = set_milliseconds(conf, "socket.connection.setup.timeout.ms", connecting,
                                   "connect_timeout", error);
@@ -285,6 +289,26 @@ enum outbox_status settings_read(struct settings *settings, const struct outbox_
     settings->batch_bytes = property_number(conf, "batch.size");
     settings->max_payload = (uint64_t)property_number(conf, "message.max.bytes") - MESSAGE_OVERHEAD;
     return OUTBOX_OK;
+}
+
+enum outbox_status settings_refused(const struct settings *settings, const char *why,
+                                    struct outbox_error *error)
+{
+    static const struct {
+        const char *property, *key;
+    } files[] = {{"ssl.ca.location", "tls_ca"},
+                 {"ssl.certificate.location", "tls_certificate"},
+                 {"ssl.key.location", "tls_key"}};
+    char path[256];
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        size_t size = sizeof(path);
+        if (strstr(why, files[i].property) &&
+            rd_kafka_conf_get(settings->conf, files[i].property, path, &size) == RD_KAFKA_CONF_OK)
+            return outbox_fail(error, OUTBOX_INVALID, "", "\"%s\": %s cannot be used: %s",
+                               files[i].key, path, why);
+    }
+    return outbox_fail(error, OUTBOX_INVALID, "", "librdkafka %s refuses the settings: %s",
+                       rd_kafka_version_str(), why);
 }
 
 void settings_clear(struct settings *settings)

@@ -35,4 +35,8 @@ void settings_clear(struct settings *settings);
 enum outbox_status settings_set(rd_kafka_conf_t *conf, const char *property, const char *value,
                                 const char *key, struct outbox_error *error) OUTBOX_MUST_USE;
 
+/* Why the library makes no client of the settings, `why` being its words. */
+enum outbox_status settings_refused(const struct settings *settings, const char *why,
+                                    struct outbox_error *error) OUTBOX_MUST_USE;
+
 #endif

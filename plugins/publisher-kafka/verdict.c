@@ -93,3 +93,11 @@ void verdict_text(const struct verdict *verdict, rd_kafka_resp_err_t code, const
                    rd_kafka_err2name(code), verdict->remedy ? "; " : "",
                    verdict->remedy ? verdict->remedy : "");
 }
+
+void verdict_text_of_loss(rd_kafka_resp_err_t code, char *text, size_t size)
+{
+    struct verdict verdict = verdict_of(code, false, false);
+    (void)snprintf(text, size, "the producer cannot go on: %s (%s)%s%s", rd_kafka_err2str(code),
+                   rd_kafka_err2name(code), verdict.remedy ? "; " : "",
+                   verdict.remedy ? verdict.remedy : "");
+}

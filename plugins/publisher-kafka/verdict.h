@@ -24,4 +24,7 @@ struct verdict verdict_of(rd_kafka_resp_err_t code, bool may_be_there,
 void verdict_text(const struct verdict *verdict, rd_kafka_resp_err_t code, const char *topic,
                   char *text, size_t size);
 
+/* Of a fatal error, after which a client sends nothing any more. */
+void verdict_text_of_loss(rd_kafka_resp_err_t code, char *text, size_t size);
+
 #endif
