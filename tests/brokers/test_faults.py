@@ -55,6 +55,7 @@ def back_again(stream, producer, what, bring_back):
     stream.assert_resumes(what, bring_back)
 
 
+@pytest.mark.long
 def test_killed_over_and_over(private_broker, new_stream, new_relay, dice):
     stream = new_stream(private_broker)
     memory = start(stream, new_relay)
@@ -92,6 +93,7 @@ def random_cut(dice):
     return int(longest ** dice.random()), direction, dice.choice((RST, FIN))
 
 
+@pytest.mark.long
 def test_connection_cut_at_any_byte(broker, new_stream, new_relay, dice):
     stream = new_stream(broker)
     with broker.proxy() as proxy, stream.producer(PORTION) as producer:

@@ -199,7 +199,7 @@ class RabbitMQ(Broker):
         with self.channel() as channel:
             channel.queue_declare(name, durable=True)
         # It writes down what was declared some time later, and a crash before that loses the queue.
-        self.tell("mnesia:sync_log().")
+        self.tell("mnesia:dump_log().")
         return name
 
     def messages(self, queue, vhost="/"):
