@@ -106,18 +106,21 @@ static void judge(const json_t *answer, struct verdict *verdict)
                    "what answered is not a stream; somebody else answers requests to this subject");
 }
 
-void answer_read(const char *data, size_t len, bool is_unheard, bool rejects_missing,
-                 struct verdict *verdict)
+void answer_read(const char *data, size_t len, struct verdict *verdict)
 {
     *verdict = (struct verdict){.outcome = OUTBOX_RETRY};
-    if (is_unheard) {
-        verdict->outcome = rejects_missing ? OUTBOX_REJECTED : OUTBOX_RETRY;
-        (void)snprintf(verdict->reason, sizeof(verdict->reason),
-                       "no stream takes this subject, or the one that does has no leader (503 no "
-                       "responders); make one: nats stream add --subjects SUBJECT");
-        return;
-    }
     json_t *answer = json_loadb(data, len, 0, NULL);
     judge(answer, verdict); /* of no JSON at all: not a stream */
     json_decref(answer);
+}
+
+void answer_missing(bool is_sure, bool rejects_missing, struct verdict *verdict)
+{
+    *verdict = (struct verdict){.outcome = OUTBOX_RETRY};
+    if (is_sure && rejects_missing)
+        verdict->outcome = OUTBOX_REJECTED;
+    (void)snprintf(verdict->reason, sizeof(verdict->reason), "no stream takes it, %s; make one: %s",
+                   is_sure ? "or its stream has no leader (503 no responders)"
+                           : "or its stream is too busy to acknowledge",
+                   "nats stream add --subjects SUBJECT");
 }

@@ -18,9 +18,10 @@ struct verdict {
  * which answer_read() looks at. */
 bool answer_is_plain_ack(const char *data, size_t len);
 
-/* Any answer of a server. `is_unheard` says that it has the status "no responders": no stream takes
- * the subject. */
-void answer_read(const char *data, size_t len, bool is_unheard, bool rejects_missing,
-                 struct verdict *verdict);
+/* Any answer of a server. */
+void answer_read(const char *data, size_t len, struct verdict *verdict);
+
+/* That no stream takes the subject, for sure or as far as can be told. */
+void answer_missing(bool is_sure, bool rejects_missing, struct verdict *verdict);
 
 #endif

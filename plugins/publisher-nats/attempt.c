@@ -5,9 +5,12 @@
 #include "attempt.h"
 
 #include "library.h"
+#include "turn.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 struct attempt {
@@ -34,9 +37,18 @@ static void let_go(struct attempt *attempt)
     free(attempt);
 }
 
+static void count_attempt(struct settings *settings, int change)
+{
+    (void)pthread_mutex_lock(&settings->attempts_lock);
+    settings->attempts += (unsigned)change;
+    (void)pthread_cond_broadcast(&settings->attempts_changed);
+    (void)pthread_mutex_unlock(&settings->attempts_lock);
+}
+
 static void *connect_now(void *argument)
 {
     struct attempt *attempt = argument;
+    struct settings *settings = settings_hold(attempt->settings);
     uint64_t one = 1;
     library_block_signals();
     attempt->status = link_open(attempt->settings, &attempt->server, attempt->wake_fd,
@@ -44,6 +56,9 @@ static void *connect_now(void *argument)
     atomic_store(&attempt->is_done, true);
     (void)!write(attempt->wake_fd, &one, sizeof(one));
     let_go(attempt);
+    OPENSSL_thread_stop(); /* before the thread counts as gone */
+    count_attempt(settings, -1);
+    settings_release(settings);
     return NULL;
 }
 
@@ -73,8 +88,10 @@ struct attempt *attempt_start(struct settings *settings, size_t first, int wake_
     attempt->settings = settings_hold(settings);
     attempt->server = first;
     attempt->error.size = sizeof(attempt->error);
+    count_attempt(settings, 1);
     if (start_thread(attempt))
         return attempt;
+    count_attempt(settings, -1);
     let_go(attempt);
     let_go(attempt);
     return NULL;
@@ -100,4 +117,18 @@ struct link *attempt_finish(struct attempt *attempt, size_t *server, enum outbox
 void attempt_give_up(struct attempt *attempt)
 {
     let_go(attempt);
+}
+
+void attempts_wait(struct settings *settings, int64_t nanoseconds)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t end = now.tv_sec * INT64_C(1000000000) + now.tv_nsec + nanoseconds, left = nanoseconds;
+    (void)pthread_mutex_lock(&settings->attempts_lock);
+    while (settings->attempts > 0 && left > 0) {
+        condition_wait(&settings->attempts_changed, &settings->attempts_lock, left);
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        left = end - (now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+    }
+    (void)pthread_mutex_unlock(&settings->attempts_lock);
 }

@@ -25,4 +25,7 @@ struct link *attempt_finish(struct attempt *attempt, size_t *server, enum outbox
                             struct outbox_error *error) OUTBOX_MUST_USE;
 void attempt_give_up(struct attempt *attempt);
 
+/* Waits for the threads of attempts that were given up, `nanoseconds` at the longest. */
+void attempts_wait(struct settings *settings, int64_t nanoseconds);
+
 #endif

@@ -148,6 +148,7 @@ static void lose_link(struct courier *courier)
     courier->was_lost = true;
     courier->has_lost = false;
     courier->buffered = 0;
+    courier->unheard = 0;
     close_link(courier);
     delivery_give_up(courier, OUTBOX_AWAY, reason);
 }
@@ -275,7 +276,7 @@ static int patience(struct courier *courier)
     if (!courier->parcels.first && !courier->attempt)
         return -1;
     int64_t left = courier->next_expiry - courier->host->now(courier->host);
-    int64_t longest = courier->attempt ? SECOND / 4 : SECOND;
+    int64_t longest = courier->attempt || courier->unheard > 0 ? SECOND / 4 : SECOND;
     left = left < 0 ? 0 : left < longest ? left : longest;
     return (int)((left + MILLISECOND - 1) / MILLISECOND);
 }
@@ -316,9 +317,10 @@ static void *work(void *argument)
         if (courier->has_lost)
             lose_link(courier);
         delivery_expire(courier);
+        delivery_settle_unheard(courier);
         pulse_quicken(courier);
         wait_and_turn(courier);
-        if (courier->has_lost)
+        if (courier->has_lost && !is_stopping(courier)) /* which loses it on purpose */
             lose_link(courier);
     }
     take_handed(courier);

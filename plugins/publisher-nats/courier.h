@@ -60,6 +60,8 @@ struct courier {
     struct run run;
     uint64_t buffered; /* bytes that wait in the library, at most */
     int64_t next_expiry;
+    uint32_t unheard; /* messages in the window that no stream takes; which is not known yet */
+    int64_t unheard_since;
 };
 
 bool courier_start(struct courier *courier, const struct outbox_host *host,

@@ -11,6 +11,7 @@
 
 /* Bytes that the library may hold for the socket: enough for one large write. */
 #define BUFFER_ENOUGH (UINT64_C(256) * 1024)
+#define LONGEST_DOUBT (2 * SECOND)
 #define TEXT_KEPT (UINT64_C(64) * 1024)
 #define COUNTER_DUPLICATES "nats_duplicates"
 
@@ -135,7 +136,7 @@ static void send_one(struct courier *courier, int64_t now)
 
 void delivery_send(struct courier *courier)
 {
-    if (!courier->unsent)
+    if (!courier->unsent || courier->unheard > 0)
         return;
     int64_t now = courier->host->now(courier->host);
     courier->composer.max_message = courier->link->max_message;
@@ -147,37 +148,44 @@ void delivery_send(struct courier *courier)
 
 /* ---- Answers ------------------------------------------------------------------------------ */
 
+static void end_refused(struct courier *courier, struct slot *slot, const struct verdict *verdict)
+{
+    char reason[472];
+    struct outbox_slice subject = outbox_batch_at(slot->parcel->batch, slot->index)->topic;
+    (void)snprintf(reason, sizeof(reason), "subject %.*s: %s",
+                   (int)(subject.len < 150 ? subject.len : 150), subject.data, verdict->reason);
+    end_slot(courier, slot, verdict->outcome, reason);
+}
+
 static void take_answer(struct courier *courier, struct slot *slot, natsMsg *answer)
 {
     const char *data = natsMsg_GetData(answer);
     int len = natsMsg_GetDataLength(answer);
     struct verdict verdict;
-    char reason[472];
     if (len > 0 && answer_is_plain_ack(data, (size_t)len)) {
         acknowledge(courier, slot);
         return;
     }
-    answer_read(data ? data : "", (size_t)len, natsMsg_IsNoResponders(answer),
-                courier->settings->rejects_missing, &verdict);
+    answer_read(data ? data : "", (size_t)len, &verdict);
     if (verdict.outcome == OUTBOX_ACKED) {
         if (verdict.is_duplicate)
             courier->host->count(courier->host, COUNTER_DUPLICATES, 1);
         acknowledge(courier, slot);
         return;
     }
-    struct outbox_slice subject = outbox_batch_at(slot->parcel->batch, slot->index)->topic;
-    (void)snprintf(reason, sizeof(reason), "subject %.*s: %s",
-                   (int)(subject.len < 150 ? subject.len : 150), subject.data, verdict.reason);
-    end_slot(courier, slot, verdict.outcome, reason);
+    end_refused(courier, slot, &verdict);
 }
 
 void delivery_take_answers(struct courier *courier)
 {
     struct link *link = courier->link;
     for (int count = link_answer_count(link); count > 0; count--) {
-        natsMsg *answer = link_next_answer(link);
+        bool is_unheard;
+        natsMsg *answer = link_next_answer(link, &is_unheard);
+        if (is_unheard && courier->unheard++ == 0)
+            courier->unheard_since = courier->host->now(courier->host);
         if (!answer)
-            break;
+            continue;
         const char *subject = natsMsg_GetSubject(answer);
         struct slot *slot = strlen(subject) > link->inbox_len
                                 ? window_find(&courier->window, subject + link->inbox_len)
@@ -187,6 +195,32 @@ void delivery_take_answers(struct courier *courier)
         natsMsg_Destroy(answer);
     }
     end_run(courier);
+}
+
+/* Nothing more is sent until it is known which messages it is that no stream takes: those that are
+ * left once all others have their answers. If others have none either, though the server answers,
+ * there is no telling, and nobody is dead for it. */
+void delivery_settle_unheard(struct courier *courier)
+{
+    struct window *window = &courier->window;
+    struct verdict verdict;
+    if (courier->unheard == 0)
+        return;
+    bool is_sure = window->used <= courier->unheard;
+    if (!is_sure) {
+        (void)pthread_mutex_lock(&courier->lock);
+        bool is_proved = courier->proved_since > courier->unheard_since;
+        (void)pthread_mutex_unlock(&courier->lock);
+        if (!is_proved ||
+            courier->host->now(courier->host) - courier->unheard_since < LONGEST_DOUBT)
+            return;
+    }
+    answer_missing(is_sure, courier->settings->rejects_missing, &verdict);
+    for (struct slot *slot = window_at(window, window->oldest), *behind; slot; slot = behind) {
+        behind = window_at(window, slot->behind);
+        end_refused(courier, slot, &verdict);
+    }
+    courier->unheard = 0;
 }
 
 /* ---- Without an answer -------------------------------------------------------------------- */

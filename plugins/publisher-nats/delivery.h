@@ -13,6 +13,9 @@ void delivery_send(struct courier *courier);
 /* Takes the answers that are there. */
 void delivery_take_answers(struct courier *courier);
 
+/* Ends the messages that no stream takes, once it is known which they are. */
+void delivery_settle_unheard(struct courier *courier);
+
 /* Takes what the server refused for lack of a right. */
 void delivery_take_denials(struct courier *courier);
 

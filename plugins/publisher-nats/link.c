@@ -336,11 +336,13 @@ int link_answer_count(struct link *link)
     return count;
 }
 
-natsMsg *link_next_answer(struct link *link)
+natsMsg *link_next_answer(struct link *link, bool *is_unheard)
 {
     natsMsg *answer = NULL;
     /* One is there: it does not wait. */
-    return natsSubscription_NextMsg(&answer, link->answers, 1) == NATS_OK ? answer : NULL;
+    natsStatus status = natsSubscription_NextMsg(&answer, link->answers, 1);
+    *is_unheard = status == NATS_NO_RESPONDERS;
+    return status == NATS_OK ? answer : NULL;
 }
 
 bool link_was_denied(struct link *link, char *text, size_t size)
@@ -365,7 +367,8 @@ bool link_refusal(struct link *link, char *text, size_t size)
 {
     (void)pthread_mutex_lock(&link->lock);
     bool is_refused = link->refusal[0] != '\0';
-    (void)snprintf(text, size, "%s", link->refusal);
+    if (is_refused)
+        (void)snprintf(text, size, "%s", link->refusal);
     (void)pthread_mutex_unlock(&link->lock);
     return is_refused;
 }

@@ -67,9 +67,10 @@ void link_close(struct link *link);
  * gone, with the reason. */
 bool link_turn(struct link *link, short events, char *reason, size_t size) OUTBOX_MUST_USE;
 
-/* The owner alone: how many answers are there, and the next of them. */
+/* The owner alone: how many answers are there, and the next of them. The library tells that no
+ * stream takes a subject (*is_unheard), and then not of which message: NULL is returned. */
 int link_answer_count(struct link *link);
-natsMsg *link_next_answer(struct link *link);
+natsMsg *link_next_answer(struct link *link, bool *is_unheard);
 
 /* Whether something that this connection sent was refused for lack of a right. Exact for what was
  * read so far, but tells only the last subject; link_take_denials() tells all, a little later. */

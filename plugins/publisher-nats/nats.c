@@ -4,12 +4,16 @@
  */
 #include "driver.h"
 
+#include "attempt.h"
 #include "dial.h"
 #include "library.h"
 #include "properties.h"
 
 #include <outbox/plugin.h>
 #include <stdlib.h>
+
+/* Of the 5 s that closing may take. */
+#define CLOSE_PATIENCE INT64_C(4000000000)
 
 /* ---- Opening and closing ------------------------------------------------------------------ */
 
@@ -84,6 +88,8 @@ static void nats_close(struct outbox_publisher *publisher)
     stop_couriers(publisher, publisher->settings->connections);
     if (publisher->settings->addresses.is_tls)
         warden_stop(&publisher->warden);
+    /* The library cannot be interrupted while it connects, only waited for. */
+    attempts_wait(publisher->settings, CLOSE_PATIENCE);
     free_publisher(publisher);
 }
 

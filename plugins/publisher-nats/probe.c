@@ -21,13 +21,13 @@ static enum outbox_status ping_link(struct link *link, const struct outbox_host 
     char text[300];
     int64_t left = deadline - host->now(host);
     natsStatus status = link_round_trip(link, left > 0 ? left : 0);
-    if (status == NATS_OK) {
-        /* What was refused before the answer to the ping is known by now. */
-        if (link_refusal(link, text, sizeof(text)) ||
-            (link_was_denied(link, text, sizeof(text)) && strstr(text, "Subscription")))
-            return refused(link, text, error);
+    /* What was refused before the answer to the ping is known by now; the connection may be closed
+     * for it already. */
+    if (link_refusal(link, text, sizeof(text)) ||
+        (link_was_denied(link, text, sizeof(text)) && strstr(text, "Subscription")))
+        return refused(link, text, error);
+    if (status == NATS_OK)
         return OUTBOX_OK;
-    }
     library_reason((int)status, text, sizeof(text));
     if (status == NATS_TIMEOUT)
         (void)snprintf(text, sizeof(text), "it has not answered in time");

@@ -4,6 +4,8 @@
  */
 #include "settings.h"
 
+#include "turn.h"
+
 #include "nkey.h"
 #include "subject.h"
 #include "wire_text.h"
@@ -138,6 +140,11 @@ enum outbox_status settings_read(const struct outbox_settings *given, struct set
     if (!settings)
         return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "open the publisher: out of memory");
     atomic_init(&settings->holders, 1);
+    if (!condition_init(&settings->attempts_changed)) {
+        free(settings);
+        return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "open the publisher: out of memory");
+    }
+    (void)pthread_mutex_init(&settings->attempts_lock, NULL);
     settings->connect_timeout = outbox_setting_integer(given, "connect_timeout", 0);
     settings->ack_timeout = outbox_setting_integer(given, "ack_timeout", 0);
     settings->window = (uint32_t)outbox_setting_integer(given, "window", 1);
@@ -174,6 +181,8 @@ void settings_release(struct settings *settings)
 {
     if (atomic_fetch_sub(&settings->holders, 1) > 1)
         return;
+    (void)pthread_cond_destroy(&settings->attempts_changed);
+    (void)pthread_mutex_destroy(&settings->attempts_lock);
     addresses_clear(&settings->addresses);
     forget(settings->password);
     forget(settings->token);

@@ -7,6 +7,7 @@
 
 #include "address.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define SETTINGS_MAX_WINDOW 65536
@@ -14,9 +15,13 @@
 /* An upper-case letter, two bytes that name the kind, and 32 bytes in base 32 with a checksum. */
 #define NKEY_SIZE 57
 
-/* Never changed once made. Counted, because an attempt to connect may outlive the publisher. */
+/* Never changed once made, but for what counts who uses them: an attempt to connect may outlive the
+ * publisher. */
 struct settings {
     _Atomic int holders;
+    pthread_mutex_t attempts_lock;
+    pthread_cond_t attempts_changed;
+    unsigned attempts; /* threads that connect, given up or not; under the lock */
     struct addresses addresses;
     char *username, *password, *token;
     char *nkey_seed, nkey[NKEY_SIZE]; /* the latter is made from the former */
