@@ -300,7 +300,8 @@ static void wait_and_turn(struct courier *courier)
         delivery_take_denials(courier);
         if (!courier->settings->jetstream)
             delivery_take_proof(courier);
-        courier->has_lost = link_refusal(courier->link, courier->reason, sizeof(courier->reason));
+        if (link_refusal(courier->link, courier->reason, sizeof(courier->reason)))
+            courier->has_lost = true;
     }
 }
 

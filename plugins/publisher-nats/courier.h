@@ -6,6 +6,7 @@
 #define PUBLISHER_NATS_COURIER_H
 
 #include "attempt.h"
+#include "forbidden.h"
 #include "link.h"
 #include "message.h"
 #include "parcel.h"
@@ -57,6 +58,7 @@ struct courier {
     struct parcel *unsent; /* the first that has something to be sent */
     struct window window;
     struct composer composer;
+    struct forbidden forbidden; /* of core NATS alone */
     struct run run;
     uint64_t buffered; /* bytes that wait in the library, at most */
     int64_t next_expiry;

@@ -12,6 +12,7 @@
 /* Bytes that the library may hold for the socket: enough for one large write. */
 #define BUFFER_ENOUGH (UINT64_C(256) * 1024)
 #define LONGEST_DOUBT (2 * SECOND)
+#define FORBIDDEN_REASON 300
 #define TEXT_KEPT (UINT64_C(64) * 1024)
 #define COUNTER_DUPLICATES "nats_duplicates"
 
@@ -92,6 +93,25 @@ static bool has_buffer(struct courier *courier)
     return courier->buffered < BUFFER_ENOUGH;
 }
 
+static void explain_denial(char reason[FORBIDDEN_REASON], struct outbox_slice subject)
+{
+    (void)snprintf(reason, FORBIDDEN_REASON,
+                   "subject %.*s: the server does not permit to publish to it; grant the right, or "
+                   "change route.topic",
+                   (int)(subject.len < 150 ? subject.len : 150), subject.data);
+}
+
+static bool put_off_forbidden(struct courier *courier, struct slot *slot, int64_t now)
+{
+    char reason[FORBIDDEN_REASON];
+    struct outbox_slice topic = outbox_batch_at(slot->parcel->batch, slot->index)->topic;
+    if (!forbidden_has(&courier->forbidden, topic, now))
+        return false;
+    explain_denial(reason, topic);
+    end_slot(courier, slot, OUTBOX_RETRY, reason);
+    return true;
+}
+
 static void lose(struct courier *courier, natsStatus status)
 {
     courier->has_lost = true;
@@ -115,6 +135,8 @@ static void send_one(struct courier *courier, int64_t now)
     }
     if (++parcel->sent == parcel->count)
         courier->unsent = parcel->behind;
+    if (put_off_forbidden(courier, slot, now))
+        return;
     switch (message_compose(&courier->composer, outbox_batch_at(parcel->batch, index),
                             link->answers ? reply : NULL, &made, &size, &refusal)) {
     case REFUSED:
@@ -225,27 +247,14 @@ void delivery_settle_unheard(struct courier *courier)
 
 /* ---- Without an answer -------------------------------------------------------------------- */
 
-/* Of a subject that is as long as the library keeps texts of errors, only the start is known. */
-static bool is_about(const struct slot *slot, const char *subject)
-{
-    struct outbox_slice topic = outbox_batch_at(slot->parcel->batch, slot->index)->topic;
-    size_t len = strlen(subject);
-    return (topic.len == len || (len > 150 && topic.len > len)) &&
-           memcmp(topic.data, subject, len) == 0;
-}
-
 static void deny(struct courier *courier, const char *subject)
 {
-    char reason[472];
+    char reason[FORBIDDEN_REASON];
     struct window *window = &courier->window;
-    (void)snprintf(
-        reason, sizeof(reason),
-        "subject %.150s: the server does not permit to publish to it; grant the right, or "
-        "change route.topic",
-        subject);
+    explain_denial(reason, (struct outbox_slice){subject, strlen(subject)});
     for (struct slot *slot = window_at(window, window->oldest), *behind; slot; slot = behind) {
         behind = window_at(window, slot->behind);
-        if (is_about(slot, subject))
+        if (forbidden_names(subject, outbox_batch_at(slot->parcel->batch, slot->index)->topic))
             end_slot(courier, slot, OUTBOX_RETRY, reason);
     }
 }
@@ -270,6 +279,7 @@ static bool take_refusal(struct courier *courier)
         char *end = strchr(++subject, '"');
         if (end)
             *end = '\0';
+        forbidden_add(&courier->forbidden, subject, courier->host->now(courier->host));
         deny(courier, subject);
     }
     courier->has_lost = true;

@@ -2,10 +2,6 @@
 SPDX-License-Identifier: MIT
 """
 
-import json
-import sqlite3
-import time
-import uuid
 import zlib
 
 import pytest
@@ -14,25 +10,13 @@ from kafka.partitioner.default import murmur2
 
 from harness import processes
 from harness.brokers.tls import Authority
-from harness.relay import Relay, pipeline
-from harness.settings import SANITIZE, events, need
-from harness.waiting import wait_until
+from harness.relay import pipeline
+from harness.settings import events, need
+
+from kafka_outbox import all_delivered, assert_uncharged, kafka, new_outbox, statuses, topic_name
 
 # So that a topic that is not there is found missing at once.
 IMPATIENT = {"topic.metadata.propagation.max.ms": "300"}
-QUICK_RETRY = {"base_delay": "100ms", "max_delay": "200ms"}
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    need("publisher-kafka", "store-sqlite")
-    from harness.brokers.kafka import Kafka
-
-    broker = Kafka()
-    try:
-        yield broker.start()
-    finally:
-        broker.close()
 
 
 @pytest.fixture(scope="module")
@@ -52,72 +36,6 @@ def secure(certificates):
         yield broker.start()
     finally:
         broker.close()
-
-
-class Outbox:
-    """A table in a file, and the relay that empties it into Kafka."""
-
-    def __init__(self, folder, new_relay, publisher, topic, route=None, sections=None, **changes):
-        self.path = folder / f"{uuid.uuid4()}.db"
-        store = {"driver": "sqlite", "url": f"sqlite:{self.path}"}
-        changes.setdefault("retry", QUICK_RETRY)
-        changes["route"] = dict({"topic": topic}, **(route or {}))
-        self.relay = new_relay(pipeline(store, publisher, **changes), **(sections or {}))
-        self._run("init")
-
-    def _run(self, *arguments, stdin=None):
-        done = self.relay.run(*arguments, stdin=stdin)
-        assert done.returncode == 0, done.stderr
-
-    def add(self, *lines):
-        """Events as `enqueue --ndjson` takes them."""
-        text = "".join(json.dumps(dict({"type": "t"}, **line)) + "\n" for line in lines)
-        self._run("enqueue", "--ndjson", stdin=text)
-
-    def rows(self):
-        """(payload, status, attempts, last_error) in the order of insertion."""
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10) as connection:
-            return connection.execute(
-                "SELECT CAST(payload AS TEXT), status, attempts, coalesce(last_error, '')"
-                " FROM openoutbox_events ORDER BY seq"
-            ).fetchall()
-
-    def once(self):
-        assert self.relay.once() == 0, self.relay.log_tail()
-        return self.rows()
-
-    def wait(self, what, condition, timeout=None):
-        return wait_until(
-            lambda: condition(self.rows()),
-            lambda: f"{what}: {self.rows()[:5]}\n{self.relay.log_tail()}",
-            timeout,
-            meanwhile=self.relay.assert_running,
-        )
-
-
-@pytest.fixture
-def new_outbox(folder, new_relay):
-    def new(publisher, topic, **changes):
-        return Outbox(folder, new_relay, publisher, topic, **changes)
-
-    return new
-
-
-@pytest.fixture
-def topic_name(request):
-    return f"{request.node.originalname.removeprefix('test_')[:60]}-{uuid.uuid4().hex[:8]}"
-
-
-def statuses(rows):
-    return [row[1] for row in rows]
-
-
-def all_delivered(rows):
-    return set(statuses(rows)) == {"DELIVERED"}
-
-
-def assert_uncharged(rows):
-    assert {row[2] for row in rows} == {0}, [row for row in rows if row[2]][:5]
 
 
 # ---- What a record is made of ---------------------------------------------------------------------
@@ -144,14 +62,14 @@ def test_headers_of_any_name_and_value_arrive_as_they_are(kafka, new_outbox, top
 def test_cloudevents_attributes_are_headers_with_their_prefix(kafka, new_outbox, topic_name):
     outbox = new_outbox(
         kafka.publisher(), kafka.topic(topic_name),
-        route={"format": "cloudevents", "cloudevents": {"source": "/é", "content_type": "text/x"}},
+        route={"format": "cloudevents", "cloudevents": {"source": "/shop", "content_type": "text/x"}},
     )  # fmt: skip
     outbox.add({"type": "order.made", "payload": "x", "aggregate_type": "a", "aggregate_id": "ö%"})
     assert all_delivered(outbox.once())
     (record,) = kafka.read(topic_name)
     found = {name: value.decode() for name, value in record.headers.items()}
     assert found["ce_specversion"] == "1.0" and found["ce_type"] == "order.made"
-    assert found["ce_source"] == "/é" and found["ce_subject"] == "ö%"
+    assert found["ce_source"] == "/shop" and found["ce_subject"] == "ö%"
     assert found["ce_id"] and found["content-type"] == "text/x"
     assert record.payload == b"x"
 
@@ -482,120 +400,3 @@ def test_producer_that_may_not_be_idempotent_says_so_until_it_may(secure, new_ou
         secure.admin().delete_acls(denied)
     outbox.wait("delivered", all_delivered)
     assert len(outbox.relay.logged("another one takes its place", level="warn")) == 1
-
-
-# ---- Outages --------------------------------------------------------------------------------------
-
-KEYS = 7
-WINDOW = {"claim": {"batch_size": 100, "workers": 1}, "publish": {"max_in_flight": 1000}}
-
-
-def stream_of(count, first=0):
-    return [{"payload": f"{n:06}", "key": f"k{n % KEYS}"} for n in range(first, first + count)]
-
-
-def assert_ordered_and_complete(broker, topic, count):
-    """By key, events came for the first time in the order in which they were inserted."""
-    first_seen = {}
-    for record in broker.read(topic):
-        payloads = first_seen.setdefault(record.key, {})
-        payloads.setdefault(record.payload)
-    for key, payloads in first_seen.items():
-        assert list(payloads) == sorted(payloads), key
-    assert sum(map(len, first_seen.values())) == count
-
-
-def test_restart_of_the_broker_loses_nothing_and_charges_nothing(kafka, new_outbox, topic_name):
-    count = events(3000)
-    outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name), **WINDOW)
-    outbox.relay.start()
-    outbox.add(*stream_of(count))
-    outbox.wait("some is delivered", lambda rows: "DELIVERED" in statuses(rows))
-    kafka.kill()
-    outbox.add(*stream_of(count, first=count))
-    kafka.start()
-    outbox.wait("all is delivered", all_delivered)
-    assert_uncharged(outbox.rows())
-    assert_ordered_and_complete(kafka, topic_name, 2 * count)
-
-
-def test_broker_that_forgot_what_it_confirmed_is_sent_the_rest(kafka, new_outbox, topic_name):
-    """As after a restore from a backup. The sequence of the producer is broken, its client sends
-    nothing any more, and another one has to take its place."""
-    kafka.topic(topic_name, partitions=1)
-    outbox = new_outbox(kafka.publisher(), topic_name, **WINDOW)
-    outbox.relay.start()
-    outbox.add(*stream_of(50))
-    outbox.wait("delivered", all_delivered)
-    with kafka.set_back(topic_name):
-        outbox.add(*stream_of(50, first=50))
-        outbox.wait("delivered", all_delivered)
-    outbox.add(*stream_of(50, first=100))
-    outbox.wait("all is delivered", all_delivered)
-    assert outbox.relay.logged("another one takes its place")
-    assert_uncharged(outbox.rows())
-    payloads = {record.payload for record in kafka.read(topic_name)}
-    assert payloads >= {b"%06d" % number for number in (*range(50), *range(100, 150))}
-
-
-def test_silent_broker_is_away_before_the_deadline_and_charges_nothing(
-    kafka, new_outbox, topic_name
-):
-    """A stopped process keeps its connections open."""
-    publisher = kafka.publisher(delivery_timeout="3s")
-    outbox = new_outbox(publisher, kafka.topic(topic_name), **WINDOW)
-    outbox.relay.start()
-    outbox.add(*stream_of(50))
-    outbox.wait("delivered", all_delivered)
-    kafka.pause()
-    try:
-        outbox.add(*stream_of(500, first=50))
-        outbox.relay.wait_logged("the pipeline pauses", timeout=10 if SANITIZE == "none" else 30)
-        outbox.relay.wait_logged("no broker can be reached")
-        outbox.wait("given back", lambda rows: "DELIVERING" not in statuses(rows))
-        assert_uncharged(outbox.rows())
-    finally:
-        kafka.resume()
-    back_at = time.monotonic()
-    outbox.wait("all is delivered", all_delivered)
-    assert time.monotonic() - back_at < (10 if SANITIZE == "none" else 60)
-    assert_uncharged(outbox.rows())
-    assert_ordered_and_complete(kafka, topic_name, 550)
-    assert len(outbox.relay.logged("no broker can be reached", level="warn")) <= 2
-    assert outbox.relay.logged("the broker can be reached again")
-
-
-def test_deadline_of_a_batch_is_kept_where_it_comes_first(kafka, new_outbox, topic_name):
-    """publish.timeout is shorter than delivery_timeout."""
-    kafka.topic(topic_name)
-    with kafka.proxy() as proxy:
-        outbox = new_outbox(
-            kafka.publisher_through(proxy.port), topic_name, publish={"timeout": "2s"}
-        )
-        outbox.relay.start()
-        outbox.add({"payload": "x"})
-        outbox.wait("delivered", all_delivered)
-        proxy.stall()
-        outbox.add(*stream_of(200))
-        outbox.relay.wait_logged("no acknowledgement within publish.timeout")
-        outbox.wait("given back", lambda rows: "DELIVERING" not in statuses(rows))
-        proxy.heal()
-        outbox.wait("all is delivered", all_delivered)
-    assert_uncharged(outbox.rows())
-    assert not outbox.relay.logged("unanswered beyond publish.timeout")
-
-
-def test_relay_stops_in_time_while_the_broker_is_gone(kafka, new_outbox, topic_name):
-    with kafka.proxy() as proxy:
-        outbox = new_outbox(
-            kafka.publisher_through(proxy.port), kafka.topic(topic_name),
-            sections={"relay": {"shutdown_timeout": "2s"}},
-        )  # fmt: skip
-        outbox.relay.start()
-        outbox.add({"payload": "x"})
-        outbox.wait("delivered", all_delivered)
-        proxy.stall()
-        outbox.add(*stream_of(200))
-        outbox.wait("claimed", lambda rows: "DELIVERING" in statuses(rows))
-        outbox.relay.stop()
-    assert_uncharged(outbox.rows())
