@@ -83,6 +83,30 @@ static bool add_headers(rd_kafka_headers_t *headers, const struct outbox_message
     return is_done;
 }
 
+static bool same(struct outbox_slice a, struct outbox_slice b)
+{
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* A consumer would see two headers of one name, and could not tell which is the attribute. */
+static const struct outbox_pair *clash(const struct outbox_message *message)
+{
+    const uint64_t prefix = sizeof(ATTRIBUTE_PREFIX) - 1;
+    for (uint64_t i = 0; i < message->header_count; i++) {
+        struct outbox_slice name = message->headers[i].name;
+        if (message->content_type.data && same(name, outbox_slice_of(CONTENT_TYPE)))
+            return &message->headers[i];
+        if (name.len <= prefix || memcmp(name.data, ATTRIBUTE_PREFIX, prefix) != 0)
+            continue;
+        struct outbox_slice rest = {name.data + prefix, name.len - prefix};
+        for (uint64_t j = 0; j < message->attribute_count; j++) {
+            if (same(message->attributes[j].name, rest))
+                return &message->headers[i];
+        }
+    }
+    return NULL;
+}
+
 /* *headers is NULL where there is nothing to say. */
 static enum handover make_headers(const struct outbox_message *message,
                                   rd_kafka_headers_t **headers, struct refusal *refusal)
@@ -91,6 +115,15 @@ static enum handover make_headers(const struct outbox_message *message,
     *headers = NULL;
     if (count == 1 && !message->content_type.data)
         return HANDED_OVER;
+    const struct outbox_pair *clashing = clash(message);
+    if (clashing) {
+        (void)snprintf(refusal->reason, sizeof(refusal->reason),
+                       "header \"%.*s\" has the name under which a CloudEvents attribute travels: "
+                       "rename it or drop it in route.headers",
+                       (int)(clashing->name.len < 100 ? clashing->name.len : 100),
+                       clashing->name.data);
+        return refuse(refusal, OUTBOX_REJECTED);
+    }
     *headers = rd_kafka_headers_new(count);
     if (!*headers)
         return refuse_memory(refusal);

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: MIT
  *
  * It has threads of its own for the whole process: for timers, callbacks and freed memory. They are
- * started here, once, with all signals blocked, whatever the process does about them. They are not
- * ended by us, as another pipeline, or the library's own handler at exit, may still need them.
+ * started with the first publisher, with all signals blocked whatever the process does about them,
+ * and have ended when the last one is closed: those that still run when the process exits meet an
+ * OpenSSL that has put its things away, and crash.
  */
 #include "library.h"
 
@@ -14,21 +15,38 @@
 #include <stdio.h>
 #include <string.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static natsStatus started;
+/* What is left of the 5 s that closing may take. */
+#define STOP_MILLISECONDS 1000
 
-static void start(void)
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned users;
+
+static natsStatus start(void)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = nats_Open(-1);
+    natsStatus status = nats_Open(-1);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
 }
 
 bool library_start(void)
 {
-    return pthread_once(&once, start) == 0 && started == NATS_OK;
+    (void)pthread_mutex_lock(&lock);
+    bool is_started = users > 0 || start() == NATS_OK;
+    users += is_started;
+    (void)pthread_mutex_unlock(&lock);
+    return is_started;
+}
+
+void library_stop(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    /* Beyond that time it ends by itself, and is not to be started again before. */
+    if (--users == 0)
+        (void)nats_CloseAndWait(STOP_MILLISECONDS);
+    (void)pthread_mutex_unlock(&lock);
 }
 
 void library_reason(int status, char *text, size_t size)

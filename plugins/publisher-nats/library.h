@@ -9,8 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Starts the library once for the process. False if that failed. */
+/* Starts the library, if nobody has. False if that failed. */
 bool library_start(void) OUTBOX_MUST_USE;
+
+/* For each start that succeeded, when all that was made by the library since is gone. The last one
+ * waits for the library's threads. */
+void library_stop(void);
 
 /* Why the library's last call on this thread failed, in words without its file names. `status` is
  * what the call returned. */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 /* Of the 5 s that closing may take. */
-#define CLOSE_PATIENCE INT64_C(4000000000)
+#define CLOSE_PATIENCE INT64_C(3500000000)
 
 /* ---- Opening and closing ------------------------------------------------------------------ */
 
@@ -29,6 +29,7 @@ static void free_publisher(struct outbox_publisher *publisher)
     if (publisher->settings)
         settings_release(publisher->settings);
     free(publisher);
+    library_stop();
 }
 
 static bool start_threads(struct outbox_publisher *publisher)

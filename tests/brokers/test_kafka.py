@@ -74,6 +74,16 @@ def test_cloudevents_attributes_are_headers_with_their_prefix(kafka, new_outbox,
     assert record.payload == b"x"
 
 
+@pytest.mark.parametrize("changes", [{"rename": {"a": "ce_id"}}, {"rename": {"a": "content-type"}}])
+def test_header_of_the_name_of_an_attribute_is_dead(kafka, new_outbox, topic_name, changes):
+    route = {"format": "cloudevents", "headers": changes}
+    outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name), route=route)
+    outbox.add({"payload": "bad", "headers": {"a": "1"}}, {"payload": "good", "headers": {"ce_other": "1"}})
+    bad, good = outbox.once()
+    assert bad[1] == "DEAD" and next(iter(changes["rename"].values())) in bad[3]
+    assert good[1] == "DELIVERED"
+
+
 def test_key_decides_the_partition_as_in_the_java_client(kafka, new_outbox, topic_name):
     keys = [f"key-{number}" for number in range(40)] + [""]
     outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name, partitions=5))

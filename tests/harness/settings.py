@@ -27,7 +27,8 @@ SHORT_LEASE = "2s" if SANITIZE == "none" else "5s"
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
-    "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1",
+    "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1"
+    f":suppressions={ROOT}/tests/drivers/thread.supp",
 }
 
 if SANITIZE == "thread":
