@@ -124,3 +124,11 @@ void answer_missing(bool is_sure, bool rejects_missing, struct verdict *verdict)
                            : "or its stream is too busy to acknowledge",
                    "nats stream add --subjects SUBJECT");
 }
+
+void answer_gone(struct verdict *verdict)
+{
+    *verdict = (struct verdict){.outcome = OUTBOX_AWAY};
+    (void)snprintf(verdict->reason, sizeof(verdict->reason),
+                   "its stream is gone, has no leader, or its server is about to stop (503 no "
+                   "responders)");
+}

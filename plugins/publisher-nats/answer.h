@@ -24,4 +24,7 @@ void answer_read(const char *data, size_t len, struct verdict *verdict);
 /* That no stream takes the subject, for sure or as far as can be told. */
 void answer_missing(bool is_sure, bool rejects_missing, struct verdict *verdict);
 
+/* That no stream takes a subject of which one has lately acknowledged something. */
+void answer_gone(struct verdict *verdict);
+
 #endif

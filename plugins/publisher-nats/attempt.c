@@ -56,7 +56,9 @@ static void *connect_now(void *argument)
     atomic_store(&attempt->is_done, true);
     (void)!write(attempt->wake_fd, &one, sizeof(one));
     let_go(attempt);
-    OPENSSL_thread_stop(); /* before the thread counts as gone */
+    /* Before the thread counts as gone. */
+    nats_ReleaseThreadMemory();
+    OPENSSL_thread_stop();
     count_attempt(settings, -1);
     settings_release(settings);
     return NULL;

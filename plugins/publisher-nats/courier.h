@@ -10,6 +10,7 @@
 #include "link.h"
 #include "message.h"
 #include "parcel.h"
+#include "served.h"
 #include "window.h"
 
 #include <pthread.h>
@@ -59,6 +60,7 @@ struct courier {
     struct window window;
     struct composer composer;
     struct forbidden forbidden; /* of core NATS alone */
+    struct served served;       /* of JetStream alone */
     struct run run;
     uint64_t buffered; /* bytes that wait in the library, at most */
     int64_t next_expiry;

@@ -179,20 +179,26 @@ static void end_refused(struct courier *courier, struct slot *slot, const struct
     end_slot(courier, slot, verdict->outcome, reason);
 }
 
-static void take_answer(struct courier *courier, struct slot *slot, natsMsg *answer)
+static void take_ack(struct courier *courier, struct slot *slot, int64_t now)
+{
+    served_add(&courier->served, outbox_batch_at(slot->parcel->batch, slot->index)->topic, now);
+    acknowledge(courier, slot);
+}
+
+static void take_answer(struct courier *courier, struct slot *slot, natsMsg *answer, int64_t now)
 {
     const char *data = natsMsg_GetData(answer);
     int len = natsMsg_GetDataLength(answer);
     struct verdict verdict;
     if (len > 0 && answer_is_plain_ack(data, (size_t)len)) {
-        acknowledge(courier, slot);
+        take_ack(courier, slot, now);
         return;
     }
     answer_read(data ? data : "", (size_t)len, &verdict);
     if (verdict.outcome == OUTBOX_ACKED) {
         if (verdict.is_duplicate)
             courier->host->count(courier->host, COUNTER_DUPLICATES, 1);
-        acknowledge(courier, slot);
+        take_ack(courier, slot, now);
         return;
     }
     end_refused(courier, slot, &verdict);
@@ -201,11 +207,12 @@ static void take_answer(struct courier *courier, struct slot *slot, natsMsg *ans
 void delivery_take_answers(struct courier *courier)
 {
     struct link *link = courier->link;
+    int64_t now = courier->host->now(courier->host);
     for (int count = link_answer_count(link); count > 0; count--) {
         bool is_unheard;
         natsMsg *answer = link_next_answer(link, &is_unheard);
         if (is_unheard && courier->unheard++ == 0)
-            courier->unheard_since = courier->host->now(courier->host);
+            courier->unheard_since = now;
         if (!answer)
             continue;
         const char *subject = natsMsg_GetSubject(answer);
@@ -213,7 +220,7 @@ void delivery_take_answers(struct courier *courier)
                                 ? window_find(&courier->window, subject + link->inbox_len)
                                 : NULL;
         if (slot) /* else it comes too late: that message has been completed */
-            take_answer(courier, slot, answer);
+            take_answer(courier, slot, answer, now);
         natsMsg_Destroy(answer);
     }
     end_run(courier);
@@ -228,18 +235,22 @@ void delivery_settle_unheard(struct courier *courier)
     struct verdict verdict;
     if (courier->unheard == 0)
         return;
+    int64_t now = courier->host->now(courier->host);
     bool is_sure = window->used <= courier->unheard;
     if (!is_sure) {
         (void)pthread_mutex_lock(&courier->lock);
         bool is_proved = courier->proved_since > courier->unheard_since;
         (void)pthread_mutex_unlock(&courier->lock);
-        if (!is_proved ||
-            courier->host->now(courier->host) - courier->unheard_since < LONGEST_DOUBT)
+        if (!is_proved || now - courier->unheard_since < LONGEST_DOUBT)
             return;
     }
-    answer_missing(is_sure, courier->settings->rejects_missing, &verdict);
     for (struct slot *slot = window_at(window, window->oldest), *behind; slot; slot = behind) {
+        struct outbox_slice subject = outbox_batch_at(slot->parcel->batch, slot->index)->topic;
         behind = window_at(window, slot->behind);
+        if (served_has(&courier->served, subject, now))
+            answer_gone(&verdict);
+        else
+            answer_missing(is_sure, courier->settings->rejects_missing, &verdict);
         end_refused(courier, slot, &verdict);
     }
     courier->unheard = 0;

@@ -214,6 +214,21 @@ def test_without_a_stream_events_are_dead_if_that_is_asked_for(nats, new_outbox)
     assert "no stream" in reason
 
 
+@pytest.mark.parametrize("on_missing", ["retry", "reject"])
+def test_a_stream_that_goes_and_comes_back_charges_nothing(nats, subject, new_outbox, on_missing):
+    """As while a server stops, or has no leader: it answers as if there had never been a stream."""
+    outbox = new_outbox(nats.publisher(on_missing_stream=on_missing), route={"topic": subject})
+    outbox.enqueue(*numbered(5))
+    outbox.relay.start()
+    outbox.wait_delivered()
+    nats.delete_stream(subject)
+    outbox.enqueue(*numbered(5))
+    outbox.relay.wait_logged("pauses", subject, "its stream is gone")
+    nats.topic(subject)
+    outbox.wait_delivered()
+    outbox.assert_no_attempt()
+
+
 def test_a_full_stream_charges_nothing(nats, subject, new_outbox):
     outbox = new_outbox(nats.publisher(), route={"topic": subject})
     assert not deliver_dead(outbox, *numbered(5))
