@@ -97,7 +97,7 @@ def test_shutdown_releases_what_a_stalled_broker_does_not_answer(broker, new_str
     stream = new_stream(broker)
     with broker.proxy() as proxy:
         stream.relay = new_relay(
-            stream.pipeline(proxy.port, publish={"max_in_flight": window}),
+            stream.pipeline(proxy.port, broker.roomy, publish={"max_in_flight": window}),
             relay={"shutdown_timeout": f"{SHUTDOWN}s"},
         ).start()
         stream.insert(500)

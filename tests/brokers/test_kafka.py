@@ -74,13 +74,12 @@ def test_cloudevents_attributes_are_headers_with_their_prefix(kafka, new_outbox,
     assert record.payload == b"x"
 
 
-@pytest.mark.parametrize("changes", [{"rename": {"a": "ce_id"}}, {"rename": {"a": "content-type"}}])
-def test_header_of_the_name_of_an_attribute_is_dead(kafka, new_outbox, topic_name, changes):
-    route = {"format": "cloudevents", "headers": changes}
+def test_header_of_the_name_of_an_attribute_is_dead(kafka, new_outbox, topic_name):
+    route = {"format": "cloudevents", "headers": {"rename": {"a": "ce_id"}}}
     outbox = new_outbox(kafka.publisher(), kafka.topic(topic_name), route=route)
     outbox.add({"payload": "bad", "headers": {"a": "1"}}, {"payload": "good", "headers": {"ce_other": "1"}})
     bad, good = outbox.once()
-    assert bad[1] == "DEAD" and next(iter(changes["rename"].values())) in bad[3]
+    assert bad[1] == "DEAD" and "ce_id" in bad[3]
     assert good[1] == "DELIVERED"
 
 

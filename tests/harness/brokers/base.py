@@ -30,6 +30,7 @@ class Broker:
     can_be_full = False  # whether fill() and make_room() mean something
     secure = ()  # what a Broker(secure=authority) asks for, of "tls", "password"
     wrong_password = {"password": "no-such-password"}  # changes to publisher() that make it the wrong one
+    roomy = {}  # changes to publisher() by which it takes 10,000 messages without an answer
     header_names = "any"  # text that headers can be called: any, or "token" as in HTTP
     header_values = "any"  # text that headers can have: any, or one "line" without blanks around it
     unusable_header = None  # a name that no header can have here

@@ -32,6 +32,7 @@ def free_port():
 class RabbitMQ(Broker):
     name = "rabbitmq"
     can_be_full = True
+    roomy = {"window": 10_000}
     secure = ("tls", "password")
     unusable_header = "n" * 256
 
