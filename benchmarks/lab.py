@@ -34,6 +34,7 @@ class Figures:
     processor: float  # seconds, user and system
     peak_mib: float
     output: str
+    busy: float  # share of the machine's cores that were, by whomever
 
 
 class Lab:
@@ -142,6 +143,7 @@ class Lab:
         drivers where the relay itself finds them."""
         drivers = ":".join({str(path.parent) for path in settings.BUILD.glob("plugins/*/*.so")})
         figures = self.folder / "figures.json"
+        before = machine_ticks()
         done = subprocess.run(
             # Both, so that neither outlives us.
             processes.dying_with_us([TOOLS / "stopwatch", figures, *processes.dying_with_us(command)]),
@@ -152,7 +154,18 @@ class Lab:
             name = os.path.basename(str(command[0]))
             raise RuntimeError(f"{name} ended with {done.returncode}:\n{done.stderr[-4000:]}")
         taken = json.loads(figures.read_text())
-        return Figures(taken["wall"], taken["cpu"], taken["peak_kib"] / 1024, done.stdout)
+        busy, all_of_it = (now - then for now, then in zip(machine_ticks(), before))
+        return Figures(
+            taken["wall"], taken["cpu"], taken["peak_kib"] / 1024, done.stdout, busy / max(all_of_it, 1)
+        )
+
+
+def machine_ticks():
+    """The time that all cores together were busy, and all that there was, since the machine started."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    idle, waiting = ticks[3:5]
+    return sum(ticks) - idle - waiting, sum(ticks)
 
 
 @contextlib.contextmanager
