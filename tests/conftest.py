@@ -27,6 +27,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.outcomes = {}
     # Fixtures clean up on the way out, so an asked end is an orderly one.
+    # What a script starts in the background ignores SIGINT, and so would every program started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
 
 

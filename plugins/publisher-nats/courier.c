@@ -139,20 +139,6 @@ static void close_link(struct courier *courier)
     link_release(link);
 }
 
-static void lose_link(struct courier *courier)
-{
-    char reason[640];
-    (void)snprintf(reason, sizeof(reason), "the connection to %s was lost: %s",
-                   courier->link->place, courier->reason);
-    outbox_log(courier->host, OUTBOX_LOG_WARN, "%.500s", reason);
-    courier->was_lost = true;
-    courier->has_lost = false;
-    courier->buffered = 0;
-    courier->unheard = 0;
-    close_link(courier);
-    delivery_give_up(courier, OUTBOX_AWAY, reason);
-}
-
 static void fail_attempt(struct courier *courier, enum outbox_status status,
                          const struct outbox_error *error)
 {
@@ -164,6 +150,27 @@ static void fail_attempt(struct courier *courier, enum outbox_status status,
     (void)pthread_cond_broadcast(&courier->changed);
     (void)pthread_mutex_unlock(&courier->lock);
     delivery_give_up(courier, OUTBOX_AWAY, error->text);
+}
+
+static void lose_link(struct courier *courier)
+{
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    enum outbox_status status = OUTBOX_OK;
+    char reason[640], refusal[sizeof(courier->reason)];
+    if (link_refusal(courier->link, refusal, sizeof(refusal)))
+        status = link_refused(courier->link, refusal, &error);
+    (void)snprintf(reason, sizeof(reason), "the connection to %s was lost: %s",
+                   courier->link->place, courier->reason);
+    outbox_log(courier->host, OUTBOX_LOG_WARN, "%.500s", reason);
+    courier->was_lost = true;
+    courier->has_lost = false;
+    courier->buffered = 0;
+    courier->unheard = 0;
+    close_link(courier);
+    if (status == OUTBOX_OK)
+        delivery_give_up(courier, OUTBOX_AWAY, reason);
+    else /* whoever waits for a connection would get another one like it */
+        fail_attempt(courier, status, &error);
 }
 
 static void start_attempt(struct courier *courier)

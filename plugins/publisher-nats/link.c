@@ -373,6 +373,15 @@ bool link_refusal(struct link *link, char *text, size_t size)
     return is_refused;
 }
 
+enum outbox_status link_refused(const struct link *link, const char *text,
+                                struct outbox_error *error)
+{
+    return outbox_fail(error, OUTBOX_DENIED, "",
+                       "listen for acknowledgements at %s: %.200s; grant this user the right to "
+                       "subscribe to %.60s.>",
+                       link->place, text, link->settings->inbox_prefix);
+}
+
 natsStatus link_round_trip(struct link *link, int64_t nanoseconds)
 {
     int64_t milliseconds = nanoseconds / MILLISECOND;

@@ -84,4 +84,8 @@ natsStatus link_round_trip(struct link *link, int64_t nanoseconds) OUTBOX_MUST_U
 /* Any thread: the reason why answers cannot be heard, or false. */
 bool link_refusal(struct link *link, char *text, size_t size);
 
+/* DENIED, for that reason, with the remedy. */
+enum outbox_status link_refused(const struct link *link, const char *text,
+                                struct outbox_error *error);
+
 #endif

@@ -6,15 +6,6 @@
 
 #include "library.h"
 
-static enum outbox_status refused(const struct link *link, const char *text,
-                                  struct outbox_error *error)
-{
-    return outbox_fail(error, OUTBOX_DENIED, "",
-                       "listen for acknowledgements at %s: %.200s; grant this user the right to "
-                       "subscribe to %.60s.>",
-                       link->place, text, link->settings->inbox_prefix);
-}
-
 static enum outbox_status ping_link(struct link *link, const struct outbox_host *host,
                                     int64_t deadline, struct outbox_error *error)
 {
@@ -25,7 +16,7 @@ static enum outbox_status ping_link(struct link *link, const struct outbox_host 
      * for it already. */
     if (link_refusal(link, text, sizeof(text)) ||
         (link_was_denied(link, text, sizeof(text)) && strstr(text, "Subscription")))
-        return refused(link, text, error);
+        return link_refused(link, text, error);
     if (status == NATS_OK)
         return OUTBOX_OK;
     library_reason((int)status, text, sizeof(text));

@@ -11,7 +11,6 @@
 
 #include <libpq-fe.h>
 #include <outbox/plugin.h>
-#include <stdatomic.h>
 
 /* The first key of every advisory lock taken by this driver; the second is the table's oid, or a
  * hash of its name. */
@@ -219,8 +218,7 @@ enum { SCRATCH_COUNT = 10 };
 struct outbox_session {
     struct outbox_store *store;
     PGconn *conn;
-    int interrupt_fd; /* eventfd: makes a waiting op look at `interrupted` */
-    atomic_bool interrupted;
+    int interrupt_fd; /* eventfd: readable once the op that runs is interrupted */
     bool lost;   /* the connection is of no more use */
     bool forget; /* the table changed: look at it again */
     bool examined;

@@ -158,20 +158,18 @@ void session_forget_table(struct outbox_session *session)
 void session_interrupt(struct outbox_session *session)
 {
     uint64_t one = 1;
-    /* In this order: a flag without its signal would leave the signal to the next op. */
     (void)!write(session->interrupt_fd, &one, sizeof(one));
-    atomic_store(&session->interrupted, true);
 }
 
 /* An interrupt that came while no op was running means none. */
 void session_enter(struct outbox_session *session)
 {
     uint64_t count;
-    if (atomic_exchange(&session->interrupted, false))
-        (void)!read(session->interrupt_fd, &count, sizeof(count));
+    (void)!read(session->interrupt_fd, &count, sizeof(count));
 }
 
 bool session_interrupted(struct outbox_session *session)
 {
-    return atomic_load(&session->interrupted);
+    struct pollfd interrupt = {session->interrupt_fd, POLLIN, 0};
+    return poll(&interrupt, 1, 0) == 1;
 }

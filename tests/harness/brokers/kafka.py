@@ -214,9 +214,20 @@ class Kafka(Broker):
             **self._inside(), enable_auto_commit=False, check_crcs=False,
             max_partition_fetch_bytes=16 << 20, fetch_max_bytes=64 << 20,
         )  # fmt: skip
-        partitions = consumer.partitions_for_topic(topic) or ()
-        places = [client.TopicPartition(topic, number) for number in sorted(partitions)]
+        places = [client.TopicPartition(topic, number) for number in self._settled(topic)]
         return consumer, places
+
+    def _settled(self, topic):
+        """The numbers of the partitions. A broker that was frozen is fenced for a moment after it,
+        and then leads none of them."""
+        found = []
+
+        def is_settled():
+            found[:] = self._partitions(topic)
+            return found and all(partition["leader"] >= 0 for partition in found)
+
+        self.wait_answers(is_settled)
+        return sorted(partition["partition"] for partition in found)
 
     @contextlib.contextmanager
     def set_back(self, topic):
@@ -264,15 +275,15 @@ class Kafka(Broker):
             self.admin().create_topics([new], timeout_ms=30000)
         except TopicAlreadyExistsError:
             pass
-        self.wait_answers(lambda: self._leaders(name) == partitions)
+        assert len(self._settled(name)) == partitions, f"{name} was there, and otherwise"
         return name
 
     def delete_topic(self, name):
         self.admin().delete_topics([name], timeout_ms=30000)
 
-    def _leaders(self, topic):
+    def _partitions(self, topic):
         (found,) = self.admin().describe_topics([topic])
-        return sum(partition["leader"] >= 0 for partition in found["partitions"])
+        return found["partitions"]
 
     def configure_topic(self, name, **settings):
         configuration = {key.replace("_", "."): str(value) for key, value in settings.items()}
