@@ -237,6 +237,17 @@ static natsStatus set_callbacks(natsOptions *options, struct link *link)
     return status == NATS_OK ? natsOptions_SetClosedCB(options, take_end, link) : status;
 }
 
+/* Of the signatures, the library takes those that begin with a zero byte, one of 256, for empty and
+ * sends none: who is refused may be right. The next greeting asks for another signature. */
+static natsStatus connect_with(struct link *link, natsOptions *options)
+{
+    bool is_signed = link->settings->nkey_seed || link->settings->credentials;
+    natsStatus status = natsConnection_Connect(&link->connection, options);
+    for (int tries = 0; tries < 2 && is_signed && status == NATS_CONNECTION_AUTH_FAILED; tries++)
+        status = natsConnection_Connect(&link->connection, options);
+    return status;
+}
+
 static enum outbox_status connect_to(struct link *link, const struct address *address,
                                      struct outbox_error *error)
 {
@@ -247,7 +258,7 @@ static enum outbox_status connect_to(struct link *link, const struct address *ad
         return result;
     natsStatus status = set_callbacks(options, link);
     if (status == NATS_OK)
-        status = natsConnection_Connect(&link->connection, options);
+        status = connect_with(link, options);
     natsOptions_Destroy(options);
     if (status != NATS_OK) {
         link->connection = NULL;

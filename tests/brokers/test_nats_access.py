@@ -32,7 +32,6 @@ def new_nats():
 
 
 def assert_accepted(outbox):
-    """A server now and then refuses who is right, once: its greeting had no nonce to be signed."""
     outbox.enqueue(*numbered(5))
     assert outbox.relay.once() == 0, outbox.relay.log_tail()
     assert outbox.states() == {"DELIVERED": 5}
@@ -86,6 +85,16 @@ def test_nkey(new_nats, new_outbox, folder):
     assert_accepted(new_outbox(broker.publisher(nkey_seed={"file": str(path)}, **CORE), **TO_X))
     wrong = new_outbox(broker.publisher(nkey_seed=stranger.seed, **CORE), **TO_X)
     assert_refused(wrong, "Authorization Violation", secrets=[stranger.seed])
+
+
+def test_any_signature_is_accepted(new_nats, new_outbox, folder):
+    """One of 256 begins with a zero byte."""
+    user = Key(folder, "user")
+    broker = new_nats(authorization=f"users: [ {{ nkey: {user.public} }} ]")
+    outbox = new_outbox(broker.publisher(nkey_seed=user.seed, connections=16, **CORE), **TO_X)
+    for _ in range(40):
+        status, said = outbox.check()
+        assert status == 0, said
 
 
 def test_credentials_file(new_nats, new_outbox, folder):
