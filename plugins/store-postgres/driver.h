@@ -219,8 +219,8 @@ struct outbox_session {
     struct outbox_store *store;
     PGconn *conn;
     int interrupt_fd; /* eventfd: readable once the op that runs is interrupted */
-    bool lost;   /* the connection is of no more use */
-    bool forget; /* the table changed: look at it again */
+    bool lost;        /* the connection is of no more use */
+    bool forget;      /* the table changed: look at it again */
     bool examined;
     struct table table;
     struct prepared statements[STATEMENT_COUNT];
