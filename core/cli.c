@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "nearest.h"
 #include "text.h"
+#include "units.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,13 +18,13 @@
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct cli_command *const commands[] = {
-    &command_run,   &command_check,   &command_init, &command_enqueue,
-    &command_stats, &command_plugins, &command_demo,
+    &command_run,   &command_check, &command_init,    &command_enqueue,
+    &command_stats, &command_prune, &command_plugins, &command_demo,
 };
 
 /* Words of the command language that do nothing yet. */
 static const char *const missing_commands[] = {
-    "list", "show", "replay", "kill", "prune", "partitions", "verify",
+    "list", "show", "replay", "kill", "partitions", "verify",
 };
 
 void cli_help(FILE *out)
@@ -109,6 +110,16 @@ bool cli_number(const struct cli *cli, const char *flag, long long lowest, long 
     }
     (void)cli_usage_error(cli, "--%s '%s' is not a whole number from %lld to %lld", flag, text,
                           lowest, highest);
+    return false;
+}
+
+bool cli_duration(const struct cli *cli, const char *flag, int64_t *nanoseconds)
+{
+    const char *text = cli_value(cli, flag);
+
+    if (!text || duration_parse(text, nanoseconds))
+        return true;
+    (void)cli_usage_error(cli, "--%s '%s' is not a duration, as in 90s, 24h or 7d", flag, text);
     return false;
 }
 

@@ -72,6 +72,10 @@ const char *cli_value(const struct cli *cli, const char *flag); /* the last one 
 bool cli_number(const struct cli *cli, const char *flag, long long lowest, long long highest,
                 long long *number) __attribute__((warn_unused_result));
 
+/* The same for a duration, as in 7d. */
+bool cli_duration(const struct cli *cli, const char *flag, int64_t *nanoseconds)
+    __attribute__((warn_unused_result));
+
 /* "outbox-relay: ..." on standard error, control characters made visible. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -112,6 +116,6 @@ void help_print(FILE *out, const struct cli_command *const *commands, size_t cou
 void help_print_command(FILE *out, const struct cli_command *command);
 
 extern const struct cli_command command_run, command_check, command_init, command_enqueue,
-    command_stats, command_plugins, command_demo;
+    command_stats, command_prune, command_plugins, command_demo;
 
 #endif

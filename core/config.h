@@ -14,6 +14,13 @@
 
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
+/* What becomes of finished events. */
+struct maintenance {
+    int64_t delivered_age, dead_age; /* after which they are deleted; negative: never */
+    int64_t every;                   /* from one pass over the table to the next */
+    uint64_t batch;                  /* events deleted in one transaction, at most */
+};
+
 /* What SIGHUP may change while a pipeline runs. */
 struct tunables {
     uint64_t batch_size;
@@ -26,6 +33,7 @@ struct tunables {
     int64_t max_attempts;
     int64_t base_delay, max_delay;
     double jitter; /* fraction of the delay, 0..1 */
+    struct maintenance maintenance;
 };
 
 /* A driver chosen by the file and its keys, checked against the driver's table. The settings live

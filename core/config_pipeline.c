@@ -6,6 +6,7 @@
 #include "config_driver.h"
 #include "config_route.h"
 #include "config_schema.h"
+#include "prune.h"
 #include "units.h"
 
 #include <string.h>
@@ -145,6 +146,23 @@ static void resolve_retry(const struct draft *draft)
     check_pair(draft, "retry", retry, "base_delay", "max_delay");
 }
 
+static void resolve_maintenance(const struct draft *draft)
+{
+    const struct outbox_settings *given = child_settings(draft, "maintenance", SECTION_MAINTENANCE);
+    const struct outbox_plugin *store = draft->pipeline->store.plugin;
+    if (!given)
+        return;
+    struct maintenance *maintenance = &draft->pipeline->tunables.maintenance;
+    maintenance->delivered_age = outbox_setting_integer(given, "delivered_age", -1);
+    maintenance->dead_age = outbox_setting_integer(given, "dead_age", -1);
+    maintenance->every = outbox_setting_integer(given, "every", 0);
+    maintenance->batch = (uint64_t)outbox_setting_integer(given, "batch", 0);
+    const struct json_path path = {draft->path, "maintenance", 0};
+    if (store && !store->store->prune && prune_is_wanted(maintenance))
+        (void)mistake(draft->checker, &path,
+                      "the store driver %s cannot delete events: leave it out", store->name);
+}
+
 static bool resolve_route(const struct draft *draft)
 {
     const struct json_path path = {draft->path, "route", 0};
@@ -197,6 +215,7 @@ bool pipeline_check(struct checker *checker, const struct json_path *path, const
     check_mode(&draft);
     resolve_publish(&draft);
     resolve_retry(&draft);
+    resolve_maintenance(&draft);
     ok &= check_fixed(&draft);
     ok &= resolve_route(&draft);
     return ok && !checker->failed;

@@ -62,9 +62,8 @@ static const struct outbox_option pipeline_options[] = {
      .choices = "keep|delete",
      .help = "Whether the row of a delivered event is marked DELIVERED or deleted."},
 };
-static const char *const pipeline_children[] = {"store", "publisher", "claim", "publish",
-                                                "retry", "order",     "route", NULL};
-static const struct later_key pipeline_later[] = {{"maintenance", NULL}};
+static const char *const pipeline_children[] = {
+    "store", "publisher", "claim", "publish", "retry", "order", "route", "maintenance", NULL};
 
 static const struct outbox_option claim_options[] = {
     {.name = "mode",
@@ -260,6 +259,31 @@ static const struct outbox_option cloudevents_options[] = {
      .help = "The media type of payloads whose event has no header content-type; none if empty."},
 };
 
+static const struct outbox_option maintenance_options[] = {
+    {.name = "delivered_age",
+     .type = OUTBOX_OPTION_DURATION,
+     .maximum = 36500 * DAY,
+     .help = "DELIVERED events are deleted that long after their delivery. Not set: they stay."},
+    {.name = "dead_age",
+     .type = OUTBOX_OPTION_DURATION,
+     .maximum = 36500 * DAY,
+     .help = "DEAD events are deleted that long after they became so. Not set: they stay."},
+    {.name = "every",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "1h",
+     .minimum = SECOND,
+     .maximum = 30 * DAY,
+     .help = "The time from one pass over the table to the next."},
+    {.name = "batch",
+     .type = OUTBOX_OPTION_INTEGER,
+     .default_value = "10000",
+     .minimum = 1,
+     .maximum = 1000000,
+     .help = "The most events that one transaction deletes; after each, the pass rests for as long "
+             "as it took."},
+};
+static const struct later_key maintenance_later[] = {{"partitions", NULL}};
+
 static const struct config_section sections[SECTION_COUNT] = {
     [SECTION_ROOT] = {.path = "", .help = "", .children = root_children, LATER(root_later)},
     [SECTION_RELAY] = {.path = "relay", .help = "The process as a whole.", OPTIONS(relay_options)},
@@ -270,8 +294,7 @@ static const struct config_section sections[SECTION_COUNT] = {
                           .help = "Each pipeline relays from one store to one publisher; there is "
                                   "at least one. A failing pipeline never stops another.",
                           .children = pipeline_children,
-                          OPTIONS(pipeline_options),
-                          LATER(pipeline_later)},
+                          OPTIONS(pipeline_options)},
     [SECTION_CLAIM] = {.path = "pipelines[].claim",
                        .help = "How events are taken from the store.",
                        OPTIONS(claim_options),
@@ -314,6 +337,11 @@ static const struct config_section sections[SECTION_COUNT] = {
                                    .help = "Attributes of the formats \"cloudevents\" and "
                                            "\"cloudevents-structured\".",
                                    OPTIONS(cloudevents_options)},
+    [SECTION_MAINTENANCE] = {.path = "pipelines[].maintenance",
+                             .help = "Deletes finished events while the relay runs. Of several "
+                                     "relays on a table one does it.",
+                             OPTIONS(maintenance_options),
+                             LATER(maintenance_later)},
 };
 
 const struct config_section *config_section(enum config_section_id id)

@@ -5,10 +5,9 @@
 #include "enqueue_lines.h"
 
 #include "cli.h"
-#include "clock.h"
 #include "ndjson.h"
+#include "progress.h"
 #include "reader.h"
-#include "table.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -19,7 +18,6 @@
 #define LINE_LIMIT ((size_t)64 * 1024 * 1024)
 /* A batch of long lines is committed before it is full: memory stays bounded. */
 #define BATCH_BYTES ((size_t)16 * 1024 * 1024)
-#define PROGRESS_EVERY (100 * MILLISECOND)
 
 struct stream {
     struct store_link *link;
@@ -29,26 +27,8 @@ struct stream {
     uint64_t committed_line; /* the last line that is dealt with, 0: none */
     uint64_t first_line;     /* of the batch at hand */
     uint64_t *lines;         /* of each event in it: blank lines have none */
-    bool shows_progress;
-    int64_t next_progress;
+    struct progress progress;
 };
-
-static void show_progress(struct stream *stream)
-{
-    char number[TABLE_NUMBER];
-    int64_t now = clock_now();
-
-    if (!stream->shows_progress || now < stream->next_progress)
-        return;
-    stream->next_progress = now + PROGRESS_EVERY;
-    (void)fprintf(stderr, "\r%s events", table_number((int64_t)stream->committed, number));
-}
-
-static void end_progress(const struct stream *stream)
-{
-    if (stream->shows_progress && stream->next_progress != 0)
-        (void)fputs("\r\033[K", stderr);
-}
 
 /* What a person needs to go on after a failure. */
 static void tell_committed(const struct stream *stream)
@@ -62,9 +42,9 @@ static void tell_committed(const struct stream *stream)
                   stream->committed_line, stream->committed, stream->committed_line + 1);
 }
 
-static int fail_line(const struct stream *stream, const char *what)
+static int fail_line(struct stream *stream, const char *what)
 {
-    end_progress(stream);
+    progress_end(&stream->progress);
     cli_error("line %" PRIu64 ": %s", stream->reader.line_number, what);
     tell_committed(stream);
     return CLI_FAILED;
@@ -84,13 +64,13 @@ static uint64_t line_of_event(const struct stream *stream, const char *text)
     return index < stream->batch.count ? stream->lines[index] : 0;
 }
 
-static int fail_commit(const struct stream *stream, enum outbox_status status,
+static int fail_commit(struct stream *stream, enum outbox_status status,
                        const struct outbox_error *error)
 {
     char reason[DRIVER_REASON], place[64] = "";
     uint64_t line = line_of_event(stream, error->text);
 
-    end_progress(stream);
+    progress_end(&stream->progress);
     if (line > 0)
         (void)snprintf(place, sizeof(place), "line %" PRIu64 ": ", line);
     cli_error("lines %" PRIu64 " to %" PRIu64 ": %s%s", stream->first_line,
@@ -122,7 +102,7 @@ static int commit(struct stream *stream)
     stream->committed += stream->batch.count;
     stream->committed_line = stream->reader.line_number;
     ndjson_batch_reset(&stream->batch);
-    show_progress(stream);
+    progress_show(&stream->progress, stream->committed);
     return CLI_DONE;
 }
 
@@ -156,7 +136,7 @@ static int read_all(struct stream *stream)
             break;
         case READER_END:
             status = commit(stream);
-            end_progress(stream);
+            progress_end(&stream->progress);
             return status;
         case READER_TOO_LONG:
             (void)snprintf(what, sizeof(what), "it is longer than the limit of %zu MiB",
@@ -173,9 +153,10 @@ static int read_all(struct stream *stream)
 
 int enqueue_lines(struct store_link *link, size_t batch_size, uint64_t *committed)
 {
-    struct stream stream = {.link = link, .shows_progress = isatty(STDERR_FILENO)};
+    struct stream stream = {.link = link};
     int status = CLI_FAILED;
 
+    progress_init(&stream.progress);
     reader_init(&stream.reader, STDIN_FILENO, LINE_LIMIT);
     stream.lines = calloc(batch_size, sizeof(*stream.lines));
     if (ndjson_batch_init(&stream.batch, batch_size) && stream.lines)

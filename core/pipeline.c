@@ -43,6 +43,7 @@ void pipeline_retune(struct pipeline *pipeline, const struct tunables *tunables)
     pipeline->tunables = *tunables;
     pthread_mutex_unlock(&pipeline->tunables_lock);
     bell_ring(&pipeline->bell);
+    janitor_kick(&pipeline->janitor);
 }
 
 void pipeline_kick_workers(struct pipeline *pipeline)
@@ -64,6 +65,8 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
     atomic_store_explicit(&pipeline->stopping, true, memory_order_release);
     pipeline_kick_workers(pipeline);
     bell_ring(&pipeline->bell);
+    janitor_kick(&pipeline->janitor);
+    janitor_interrupt(&pipeline->janitor); /* what it does can wait for the next start */
 }
 
 void pipeline_fail(struct pipeline *pipeline)
@@ -80,6 +83,7 @@ void pipeline_interrupt(struct pipeline *pipeline)
     if (pipeline->keeper_session && pipeline->store_ops->interrupt)
         pipeline->store_ops->interrupt(pipeline->keeper_session);
     pthread_mutex_unlock(&pipeline->keeper_lock);
+    janitor_interrupt(&pipeline->janitor);
     pthread_mutex_lock(&pipeline->workers_lock);
     for (uint64_t i = 0; i < pipeline->worker_count; i++)
         worker_interrupt(&pipeline->workers[i]);
@@ -205,13 +209,20 @@ static void hurry(struct pipeline *pipeline, bool *hurried)
         (void)pipeline->publisher_ops->flush(pipeline->publisher, clock_now(), &error);
 }
 
+static bool start_threads(struct pipeline *pipeline)
+{
+    if (!start_workers(pipeline))
+        return false;
+    return pipeline->once || !pipeline->store_ops->prune || janitor_start(&pipeline->janitor);
+}
+
 static void supervise(struct pipeline *pipeline)
 {
     struct keeper keeper;
     bool hurried = false;
 
     keeper_init(&keeper, pipeline);
-    if (!start_workers(pipeline)) {
+    if (!start_threads(pipeline)) {
         pipeline_log(pipeline, OUTBOX_LOG_ERROR, "out of memory, threads or descriptors");
         pipeline_fail(pipeline);
     }
@@ -222,6 +233,7 @@ static void supervise(struct pipeline *pipeline)
             (void)bell_wait(&pipeline->bell, -1, keeper_deadline(&keeper));
     }
     keeper_clear(&keeper);
+    janitor_join(&pipeline->janitor);
 }
 
 static void log_totals(const struct pipeline *pipeline)
@@ -237,7 +249,8 @@ static void log_totals(const struct pipeline *pipeline)
                  FIELD_NUMBER("dead", atomic_load(&totals->dead)),
                  FIELD_NUMBER("released", atomic_load(&totals->released)),
                  FIELD_NUMBER("stale", atomic_load(&totals->stale)),
-                 FIELD_NUMBER("expired", atomic_load(&totals->expired)));
+                 FIELD_NUMBER("expired", atomic_load(&totals->expired)),
+                 FIELD_NUMBER("pruned", atomic_load(&totals->pruned)));
 }
 
 static void *pipeline_main(void *argument)
@@ -272,7 +285,7 @@ bool pipeline_start(struct pipeline *pipeline, const struct config *config,
     pthread_mutex_init(&pipeline->poller_lock, NULL);
     pthread_mutex_init(&pipeline->keeper_lock, NULL);
     pthread_mutex_init(&pipeline->workers_lock, NULL);
-    if (!bell_init(&pipeline->bell))
+    if (!bell_init(&pipeline->bell) || !janitor_init(&pipeline->janitor, pipeline))
         return false;
     return pthread_create(&pipeline->thread, NULL, pipeline_main, pipeline) == 0;
 }
@@ -281,6 +294,7 @@ void pipeline_join(struct pipeline *pipeline)
 {
     if (pipeline->thread)
         pthread_join(pipeline->thread, NULL);
+    janitor_clear(&pipeline->janitor);
     bell_clear(&pipeline->bell);
     pthread_mutex_destroy(&pipeline->workers_lock);
     pthread_mutex_destroy(&pipeline->keeper_lock);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A pipeline has one supervisor thread, which opens the drivers, keeps leases alive, ends expired
- * ones, probes an absent broker and shuts down; and `workers` threads that claim, publish and
- * settle.
+ * ones, probes an absent broker and shuts down; `workers` threads that claim, publish and settle;
+ * and a janitor.
  */
 #ifndef CORE_PIPELINE_H
 #define CORE_PIPELINE_H
@@ -14,6 +14,7 @@
 #include "config.h"
 #include "gate.h"
 #include "host.h"
+#include "janitor.h"
 #include "lease.h"
 
 #include <outbox/plugin.h>
@@ -29,7 +30,8 @@ enum pipeline_phase {
 };
 
 struct pipeline_totals {
-    _Atomic uint64_t claimed, delivered, dropped, retried, unknown, dead, released, stale, expired;
+    _Atomic uint64_t claimed, delivered, dropped, retried, unknown, dead, released, stale, expired,
+        pruned;
 };
 
 struct worker;
@@ -60,6 +62,8 @@ struct pipeline {
     _Atomic int64_t release_at, abandon_at;
     _Atomic bool failed, ended;
     _Atomic bool misconfigured; /* ended because a driver refused its settings */
+
+    struct janitor janitor;
 
     pthread_mutex_t keeper_lock; /* guards the pointer, for interrupts */
     struct outbox_session *keeper_session;

@@ -155,6 +155,26 @@ enum outbox_stats_estimated {
     OUTBOX_ESTIMATED_DEAD = 1u << 2
 };
 
+/* ---- Maintenance, since 1.2 ---------------------------------------------------------------- */
+
+/* Which finished events to delete. An age counts from when the event was finished: delivered_at of
+ * a DELIVERED one, the last change of a DEAD one. */
+struct outbox_prune_request {
+    uint64_t size;
+    int64_t delivered_age, dead_age; /* microseconds; -1: such events are kept */
+    uint64_t max_events;             /* never 0 */
+    uint64_t position;   /* 0 begins a pass over the table; else as the last call of it returned */
+    uint32_t only_count; /* 1: changes nothing and counts what a whole pass would delete;
+                            max_events and position do not matter then */
+    uint32_t reserved;
+};
+
+struct outbox_prune_result {
+    uint64_t size;
+    uint64_t delivered, dead; /* events that were deleted, or would be */
+    uint64_t position;        /* of the next call, means something to the driver; 0: that was all */
+};
+
 enum outbox_schema_action {
     OUTBOX_SCHEMA_CHECK = 1, /* looks, changes nothing */
     OUTBOX_SCHEMA_PRINT = 2, /* emits the SQL that APPLY would run; needs no server */
@@ -279,6 +299,19 @@ struct outbox_store_ops {
 
     /* O, with WAKE. The relay is awake: producers need not signal any more. Empties the fd. */
     void (*wake_disarm)(struct outbox_store *store);
+
+    /* O, since 1.2. Deletes finished events, at most max_events of them, in one transaction that
+     * reads a bounded part of the table. Never touches an event that is neither DELIVERED nor DEAD,
+     * and passes over rows that somebody else has locked. */
+    enum outbox_status (*prune)(struct outbox_session *session,
+                                const struct outbox_prune_request *request,
+                                struct outbox_prune_result *result, struct outbox_error *error);
+
+    /* O, since 1.2. Makes the session the only one that maintains this table, or (`wanted` 0) gives
+     * that up; it ends with the session, too. *granted is 1 if it is the one now. Never waits.
+     * NULL: several may do it at a time. */
+    enum outbox_status (*maintain)(struct outbox_session *session, uint32_t wanted,
+                                   uint32_t *granted, struct outbox_error *error);
 };
 
 #ifdef __cplusplus

@@ -16,6 +16,7 @@
  * hash of its name. */
 #define LOCK_AWAKE 20319 /* held by a relay that sleeps: the trigger looks at it */
 #define LOCK_SCHEMA 20320
+#define LOCK_MAINTAIN 20321 /* held by the session that maintains the table */
 
 /* ---- Settings ----------------------------------------------------------------------------- */
 
@@ -119,6 +120,8 @@ enum statement {
     STATEMENT_ENQUEUE,
     STATEMENT_STATS,
     STATEMENT_SMALL_STATS,
+    STATEMENT_PRUNE,
+    STATEMENT_COUNT_OLD,
     STATEMENT_COUNT
 };
 
@@ -222,6 +225,7 @@ struct outbox_session {
     bool lost;        /* the connection is of no more use */
     bool forget;      /* the table changed: look at it again */
     bool examined;
+    bool maintains; /* it holds LOCK_MAINTAIN */
     struct table table;
     struct prepared statements[STATEMENT_COUNT];
     struct exchange exchange;
@@ -323,6 +327,11 @@ enum outbox_status enqueue_events(struct outbox_session *session,
                                   struct outbox_error *error);
 enum outbox_status stats_read(struct outbox_session *session, struct outbox_store_stats *stats,
                               struct outbox_error *error);
+enum outbox_status prune_events(struct outbox_session *session,
+                                const struct outbox_prune_request *request,
+                                struct outbox_prune_result *result, struct outbox_error *error);
+enum outbox_status prune_maintain(struct outbox_session *session, uint32_t wanted,
+                                  uint32_t *granted, struct outbox_error *error);
 enum outbox_status schema_act(struct outbox_store *store, struct outbox_session *session,
                               uint32_t action, outbox_schema_line *emit, void *context,
                               struct outbox_error *error);

@@ -165,6 +165,21 @@ static enum outbox_status stats(struct outbox_session *session, struct outbox_st
     return stats_read(session, counts, error);
 }
 
+static enum outbox_status prune(struct outbox_session *session,
+                                const struct outbox_prune_request *request,
+                                struct outbox_prune_result *result, struct outbox_error *error)
+{
+    session_enter(session);
+    return prune_events(session, request, result, error);
+}
+
+static enum outbox_status maintain(struct outbox_session *session, uint32_t wanted,
+                                   uint32_t *granted, struct outbox_error *error)
+{
+    session_enter(session);
+    return prune_maintain(session, wanted, granted, error);
+}
+
 static const struct outbox_store_ops ops = {
     OUTBOX_OPS(outbox_store_ops),
     .open = open_store,
@@ -185,6 +200,8 @@ static const struct outbox_store_ops ops = {
     .stats = stats,
     .wake_arm = wake_arm,
     .wake_disarm = wake_disarm,
+    .prune = prune,
+    .maintain = maintain,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "postgres", .version = "0.1.0",

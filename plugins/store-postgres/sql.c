@@ -427,6 +427,72 @@ static void add_small_stats(struct builder *sql)
         state, state, sql->name);
 }
 
+/* ---- Pruning ------------------------------------------------------------------------------ */
+
+/* $1 and $2 the ages of what is delivered and dead, in microseconds; negative: none is old. */
+static void add_old(struct builder *sql, const char *state, int age, const char *since)
+{
+    ADD(sql,
+        "t.%s = '%s' AND $%d::bigint >= 0"
+        " AND t.%s < statement_timestamp() - $%d::bigint * interval '1 microsecond'",
+        sql->column[ROLE_STATUS], state, age, since, age);
+}
+
+static void add_old_delivered(struct builder *sql)
+{
+    add_old(sql, "DELIVERED", 1, sql->column[ROLE_DELIVERED_AT]);
+}
+
+static void add_old_dead(struct builder *sql)
+{
+    bool is_touched = sql->table->has[ROLE_UPDATED_AT];
+    add_old(sql, "DEAD", 2, sql->column[is_touched ? ROLE_UPDATED_AT : ROLE_CREATED_AT]);
+}
+
+static void add_count_old(struct builder *sql)
+{
+    ADD(sql, "SELECT count(*) FILTER (WHERE ");
+    add_old_delivered(sql);
+    ADD(sql, "), count(*) FILTER (WHERE ");
+    add_old_dead(sql);
+    ADD(sql, ") FROM %s t", sql->name);
+}
+
+/* $3 how many at most; where rows are found by tid, blocks $4 to $5 of table $6. One row: how many
+ * were deleted of each state, how many were found, the block of the last one, the table's blocks.
+ */
+static void add_prune(struct builder *sql)
+{
+    const char *id = sql->column[ROLE_EVENT_ID], *created = sql->column[ROLE_CREATED_AT];
+    bool by_tid = sql->table->by_tid;
+    if (by_tid)
+        ADD(sql, "WITH old AS MATERIALIZED (SELECT t.ctid AS id");
+    else
+        ADD(sql, "WITH old AS MATERIALIZED (SELECT t.%s AS id, t.%s AS created", id, created);
+    ADD(sql, " FROM %s t WHERE ", sql->name);
+    if (by_tid)
+        ADD(sql, "t.ctid >= ('(' || $4::bigint || ',0)')::tid"
+                 " AND t.ctid < ('(' || $5::bigint || ',0)')::tid AND ");
+    ADD(sql, "(");
+    add_old_delivered(sql);
+    ADD(sql, " OR ");
+    add_old_dead(sql);
+    ADD(sql, ") LIMIT $3::bigint FOR UPDATE SKIP LOCKED), gone AS (DELETE FROM %s t", sql->name);
+    if (by_tid)
+        ADD(sql, " WHERE t.ctid = ANY (ARRAY(SELECT id FROM old))");
+    else
+        ADD(sql, " USING old WHERE t.%s = old.id AND t.%s = old.created", id, created);
+    ADD(sql,
+        " RETURNING t.%s AS state) SELECT count(*) FILTER (WHERE state = 'DELIVERED'),"
+        " count(*) FILTER (WHERE state = 'DEAD'), (SELECT count(*) FROM old)",
+        sql->column[ROLE_STATUS]);
+    if (by_tid)
+        ADD(sql, ", (SELECT (max(id)::text::point)[0]::bigint FROM old),"
+                 " pg_catalog.pg_relation_size($6::oid)"
+                 " / pg_catalog.current_setting('block_size')::bigint");
+    ADD(sql, " FROM gone");
+}
+
 char *sql_text(enum statement statement, const struct outbox_store *store,
                const struct table *table)
 {
@@ -443,6 +509,8 @@ char *sql_text(enum statement statement, const struct outbox_store *store,
         [STATEMENT_ENQUEUE] = add_enqueue,
         [STATEMENT_STATS] = add_stats,
         [STATEMENT_SMALL_STATS] = add_small_stats,
+        [STATEMENT_PRUNE] = add_prune,
+        [STATEMENT_COUNT_OLD] = add_count_old,
     };
     struct builder sql = {.store = store,
                           .table = table,

@@ -15,6 +15,9 @@ enum outbox_status store_enqueue(struct outbox_session *session,
                                  struct outbox_error *error);
 enum outbox_status store_stats(struct outbox_session *session, struct outbox_store_stats *stats,
                                struct outbox_error *error);
+enum outbox_status store_prune(struct outbox_session *session,
+                               const struct outbox_prune_request *request,
+                               struct outbox_prune_result *result, struct outbox_error *error);
 enum outbox_status store_schema(struct outbox_store *store, struct outbox_session *session,
                                 uint32_t action, outbox_schema_line *emit, void *context,
                                 struct outbox_error *error);

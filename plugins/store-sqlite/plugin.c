@@ -163,6 +163,7 @@ static const struct outbox_store_ops ops = {
     .stats = store_stats,
     .wake_arm = wake_arm,
     .wake_disarm = wake_disarm,
+    .prune = store_prune,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "sqlite", .version = "0.1.0",

@@ -26,6 +26,11 @@
 #define UNLOCK UNLOCKED ","
 #define ERROR "{last_error}=coalesce(r.error,{table}.{last_error})"
 
+/* ?1 and ?2: since before when what is delivered, and dead, is old. */
+#define OLD_DELIVERED "{status}='DELIVERED' AND {delivered_at}<?1"
+#define OLD_DEAD "{status}='DEAD' AND {updated_at}<?2"
+#define OLD "((" OLD_DELIVERED ") OR (" OLD_DEAD "))"
+
 static const char *const patterns[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
@@ -75,6 +80,13 @@ static const char *const patterns[STATEMENT_COUNT] = {
     [STATEMENT_COUNT_DEAD] = "SELECT count(*) FROM {table} WHERE {status}='DEAD'",
     [STATEMENT_ROW_SPAN] = "SELECT coalesce((SELECT max({rowid}) FROM {table})-"
                            "(SELECT min({rowid}) FROM {table})+1,0)",
+    [STATEMENT_LAST_ROW] = "SELECT coalesce(max({rowid}),0) FROM {table}",
+    [STATEMENT_OLD] = "SELECT {rowid} FROM {table} WHERE {rowid}>?3 AND {rowid}<=?4 AND " OLD
+                      " ORDER BY {rowid} LIMIT ?5",
+    [STATEMENT_COUNT_OLD] = "SELECT coalesce(sum(" OLD_DELIVERED "),0),"
+                            "coalesce(sum(" OLD_DEAD "),0) FROM {table}",
+    [STATEMENT_PRUNE] =
+        "DELETE FROM {table} WHERE {rowid}=?3 AND " OLD " RETURNING {status}='DEAD'",
 };
 
 const char *statement_pattern(enum statement id)

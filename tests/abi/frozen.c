@@ -16,7 +16,7 @@
 _Static_assert(sizeof(void *) == 8, "the layout is that of 64-bit machines");
 
 IS(OUTBOX_ABI_MAJOR, 1);
-IS(OUTBOX_ABI_MINOR, 1);
+IS(OUTBOX_ABI_MINOR, 2);
 
 /* ---- types.h ------------------------------------------------------------------------------ */
 
@@ -218,7 +218,22 @@ IS(OUTBOX_SCHEMA_CHECK, 1);
 IS(OUTBOX_SCHEMA_PRINT, 2);
 IS(OUTBOX_SCHEMA_APPLY, 3);
 
-SIZE(outbox_store_ops, 152);
+SIZE(outbox_prune_request, 48);
+AT(outbox_prune_request, size, 0);
+AT(outbox_prune_request, delivered_age, 8);
+AT(outbox_prune_request, dead_age, 16);
+AT(outbox_prune_request, max_events, 24);
+AT(outbox_prune_request, position, 32);
+AT(outbox_prune_request, only_count, 40);
+AT(outbox_prune_request, reserved, 44);
+
+SIZE(outbox_prune_result, 32);
+AT(outbox_prune_result, size, 0);
+AT(outbox_prune_result, delivered, 8);
+AT(outbox_prune_result, dead, 16);
+AT(outbox_prune_result, position, 24);
+
+SIZE(outbox_store_ops, 168);
 AT(outbox_store_ops, size, 0);
 AT(outbox_store_ops, open, 8);
 AT(outbox_store_ops, close, 16);
@@ -238,6 +253,8 @@ AT(outbox_store_ops, enqueue, 120);
 AT(outbox_store_ops, stats, 128);
 AT(outbox_store_ops, wake_arm, 136);
 AT(outbox_store_ops, wake_disarm, 144);
+AT(outbox_store_ops, prune, 152);
+AT(outbox_store_ops, maintain, 160);
 
 /* ---- publisher.h -------------------------------------------------------------------------- */
 

@@ -46,6 +46,8 @@ int store_contract_run(const struct store_contract *contract)
         suite_add(&suite, contract_claim_tests, contract_claim_test_count, contract);
         suite_add(&suite, contract_settle_tests, contract_settle_test_count, contract);
         suite_add(&suite, contract_lease_tests, contract_lease_test_count, contract);
+        if (contract->plugin->store->prune)
+            suite_add(&suite, contract_prune_tests, contract_prune_test_count, contract);
     }
     if (capabilities & OUTBOX_STORE_HOLD)
         suite_add(&suite, contract_hold_tests, contract_hold_test_count, contract);

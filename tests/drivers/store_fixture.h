@@ -99,6 +99,8 @@ extern const struct CMUnitTest contract_lease_tests[];
 extern const size_t contract_lease_test_count;
 extern const struct CMUnitTest contract_hold_tests[];
 extern const size_t contract_hold_test_count;
+extern const struct CMUnitTest contract_prune_tests[];
+extern const size_t contract_prune_test_count;
 
 /* A driver's own tests, whose initial state is the contract as well. Returns the failures. */
 int contract_run_tests(const char *name, const struct CMUnitTest *tests, size_t count,
