@@ -119,7 +119,10 @@ def signature(request, secret):
     return b"v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest())
 
 
-@pytest.mark.parametrize("secrets", [[ONE], [ONE, TWO]], ids=["one", "while one is replaced"])
+@pytest.mark.parametrize(
+    "secrets", [[ONE], [ONE, TWO], [bytes(range(127)), bytes(range(128))]],
+    ids=["one", "while one is replaced", "the longest"],
+)  # fmt: skip
 def test_signature_is_that_of_standard_webhooks(receiver, outbox, secrets):
     outbox.to(receiver.publisher(secret=" ".join(map(whsec, secrets))))
     bodies = ["", "x", "é" * 1000, '{"a":"\\u0000"}']
@@ -133,7 +136,7 @@ def test_signature_is_that_of_standard_webhooks(receiver, outbox, secrets):
         assert header(request, "webhook-signature").split(b" ") == expected
 
 
-@pytest.mark.parametrize("secret", ["whsec_", "whsec_!!!!", "whsec_c2hvcnQ=", " "])
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_!!!!", "whsec_c2hvcnQ=", " ", whsec(b"k" * 129)])
 def test_secret_that_is_none_is_refused_and_not_shown(receiver, outbox, secret):
     outbox.to(receiver.publisher())
     outbox.relay.config["pipelines"][0]["publisher"]["secret"] = secret
