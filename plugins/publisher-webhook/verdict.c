@@ -11,6 +11,8 @@
 
 #define SHOWN_OF_BODY 200u
 #define SHOWN_OF_NAME 150
+/* A piece of a URL that is shorter is a word rather than a token. */
+#define SHORTEST_TOKEN 8u
 
 /* ---- Words -------------------------------------------------------------------------------- */
 
@@ -54,17 +56,45 @@ static bool holds_secret(const struct settings *settings, struct outbox_slice te
     return false;
 }
 
+/* A secret that is cut off where the text ends is one, too. */
+static void hide(char *text, uint64_t len, const char *secret, uint64_t secret_len)
+{
+    for (uint64_t i = 0; i + SHORTEST_TOKEN <= len; i++) {
+        uint64_t left = len - i, compared = secret_len < left ? secret_len : left;
+        if (compared >= SHORTEST_TOKEN && memcmp(text + i, secret, compared) == 0)
+            memset(text + i, '*', compared);
+    }
+}
+
+/* Whoever knows the path of a receiver can often send to it, and many receivers repeat the path in
+ * what they say of an error. */
+static void hide_url(const struct settings *settings, char *text, uint64_t len)
+{
+    static const char separators[] = "/?&={}";
+    const char *at = strstr(settings->url.text, "://");
+    at = at ? at + 3 : settings->url.text;
+    at += strcspn(at, "/?");
+    while (*at) {
+        at += strspn(at, separators);
+        size_t piece = strcspn(at, separators);
+        hide(text, len, at, piece);
+        at += piece;
+    }
+}
+
 /* "NAME answered 422: how the body begins" */
 static void describe_answer(const struct request *request, char *to, size_t size)
 {
     const struct answer *answer = &request->answer;
-    char name[SHOWN_OF_NAME + 1], body[SHOWN_OF_BODY + 1];
-    struct outbox_slice kept = {answer->kept, answer->kept_bytes};
+    char name[SHOWN_OF_NAME + 1], body[SHOWN_OF_BODY + 1], text[ANSWER_KEPT];
+    struct outbox_slice shown = {text, answer->kept_bytes};
+    memcpy(text, answer->kept, answer->kept_bytes);
+    hide_url(request->settings, text, answer->kept_bytes);
     name_destination(request, name, sizeof(name));
-    if (holds_secret(request->settings, kept))
+    if (holds_secret(request->settings, (struct outbox_slice){answer->kept, answer->kept_bytes}))
         (void)snprintf(body, sizeof(body), "(a text that repeats a secret)");
     else
-        (void)printable_write(body, sizeof(body), kept);
+        (void)printable_write(body, sizeof(body), shown);
     (void)snprintf(to, size, "%s answered %ld%s%s", name, answer->status, *body ? ": " : "", body);
 }
 

@@ -209,6 +209,17 @@ def test_secret_that_the_receiver_repeats_is_not_told(receiver, outbox):
     assert "of-ours" not in told
 
 
+def test_path_of_the_url_that_the_receiver_repeats_is_not_told(receiver, outbox):
+    place = "/hooks/T01/token-of-ours?key=query-of-ours"
+    receiver.rules({"status": 404, "body": f"Cannot POST {place}; unknown: token-of-ours"})
+    url = f"http://localhost:{receiver.port}{place}"
+    event_id = outbox.to(receiver.publisher(url=url)).put()
+    outbox.once()
+    told = outbox.row(event_id)["last_error"]
+    assert "Cannot POST /hooks/T01/*************?key=*************; unknown: ****" in told
+    assert "of-ours" not in told + outbox.relay.log_text()
+
+
 @pytest.mark.parametrize("form", ["seconds", "date"])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured_and_charges_nothing(receiver, outbox, status, form):
