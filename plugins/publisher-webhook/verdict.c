@@ -233,6 +233,7 @@ static void decide_loss(struct verdict *verdict, const struct request *request, 
 static void decide_private(struct verdict *verdict, const struct request *request, const char *name)
 {
     verdict->outcome = request->is_to_event_url ? OUTBOX_REJECTED : OUTBOX_AWAY;
+    verdict->is_connection = !request->is_to_event_url;
     (void)snprintf(verdict->reason, sizeof(verdict->reason),
                    "%s is at a private address, which \"private_addresses\" refuses", name);
 }
@@ -259,7 +260,8 @@ static void decide_code(struct verdict *verdict, const struct request *request, 
 }
 
 /* Of an event over which the connection is lost again and again, while others go well, the
- * connection is not to blame. Else it would come back for ever. */
+ * connection is not to blame. Else it would come back for ever. One that was redirected has been
+ * sent, and may be the only one that has to go there. */
 static void consider_suspect(struct verdict *verdict, const struct request *request,
                              struct receiver *receiver)
 {
@@ -268,7 +270,8 @@ static void consider_suspect(struct verdict *verdict, const struct request *requ
         receiver_trust(receiver, id);
         return;
     }
-    if (!request_was_sent(request) || !receiver_suspect(receiver, id))
+    bool was_redirected = request->redirects_left < request->settings->redirects;
+    if (!(was_redirected || request_was_sent(request)) || !receiver_suspect(receiver, id))
         return;
     size_t len = strlen(verdict->reason);
     verdict->outcome = OUTBOX_UNKNOWN;

@@ -303,6 +303,24 @@ def test_redirect_from_https_to_http_is_not_followed(new_receiver, outbox, certi
     assert plain.requests() == []
 
 
+def test_event_that_is_redirected_to_nowhere_does_not_come_back_for_ever(new_receiver, outbox):
+    receiver, other = new_receiver(), new_receiver()
+    target = f"http://127.0.0.1:{other.port}/"
+    receiver.rules({"payload": POISON, "status": 307, "headers": {"Location": target}})
+    other.kill()
+    outbox.to(receiver.publisher(redirects=1), retry={"base_delay": "10ms", "max_attempts": 2})
+    event_id = outbox.put(POISON)
+    outbox.relay.start()
+
+    def is_dead_while_others_come():
+        outbox.put("x")
+        return outbox.row(event_id)["status"] == "DEAD"
+
+    outbox.wait(is_dead_while_others_come, "the event is DEAD")
+    assert "again and again" in outbox.row(event_id)["last_error"]
+    outbox.wait(lambda: set(outbox.states()) == {"DELIVERED", "DEAD"}, "others are delivered")
+
+
 # ---- Receivers that events name, private addresses ------------------------------------------------
 
 
