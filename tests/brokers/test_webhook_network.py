@@ -170,6 +170,15 @@ def test_http1_is_used_where_that_is_wanted(new_receiver, outbox, certificates):
     assert 1 <= len({one.connection for one in told}) <= 3
 
 
+def test_threads_share_the_connections(new_receiver, outbox):
+    nginx = new_receiver(Nginx())
+    limits = {"threads": 4, "max_connections": 2}
+    outbox.to({"driver": "webhook", "url": nginx.url(), **limits})
+    outbox.put_all(*[{"payload": "x"}] * 500)
+    outbox.once()
+    assert len({one.connection for one in told_by(nginx, 500)}) <= 2
+
+
 @pytest.mark.parametrize("http2", [False, True], ids=["1.1", "2"])
 def test_connections_that_the_server_ends_cost_no_attempt(
     new_receiver, outbox, certificates, http2
