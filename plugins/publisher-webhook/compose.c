@@ -157,6 +157,8 @@ static enum composed put_event_url(struct request *request, struct outbox_slice 
         mistake = "events may not name their receiver: the option \"event_urls\" is off";
     else if (url.len == 0 || memchr(url.data, '\0', url.len))
         mistake = "it is empty or holds a NUL byte";
+    else if (url.len > LONGEST_URL) /* no copy of it is kept for the next request, either */
+        mistake = "it is longer than 8000 bytes";
     request->url.len = 0;
     request->has_url = false;
     if (!mistake) {

@@ -5,16 +5,25 @@ SPDX-License-Identifier: MIT
 import base64
 import hashlib
 import hmac
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+from harness import settings
 from harness.brokers.webhook import header
 from harness.webhooks import certificates, new_receiver, outbox, receiver  # fixtures
 
 ONE, TWO = b"first secret of the receiver", b"second secret of the receiver"
 POISON = "poison"
 EVENT_URL = {"properties": {"url": "{header:to|}"}}
+
+
+def resident(process):
+    """Bytes of memory that a process has."""
+    (line,) = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    return int(line) * 1024
 
 
 def whsec(secret):
@@ -398,6 +407,22 @@ def test_useless_url_of_an_event_is_rejected(receiver, outbox, url, allowed, rea
     outbox.once()
     row = outbox.row(event_id)
     assert row["status"] == "DEAD" and reason in row["last_error"], row
+
+
+@pytest.mark.skipif(settings.SANITIZE != "none", reason="a sanitizer keeps memory of its own")
+def test_endless_urls_of_events_are_not_kept_in_memory(receiver, outbox):
+    """Each comes while one request more is on its way, so that no two are looked at in one place."""
+    one_by_one = {"workers": 1, "batch_size": 1}
+    outbox.to(receiver.publisher(event_urls=True), claim=one_by_one, route=EVENT_URL)
+    receiver.rules({"payload": "slow", "delay": 2})
+    outbox.put("x")
+    outbox.relay.start()
+    outbox.wait_states(DELIVERED=1)
+    before = resident(outbox.relay.process.pid)
+    endless = {"payload": "x", "headers": {"to": "http://h/" + "a" * 4_000_000}}
+    outbox.put_all(*[{"payload": "slow"}, endless] * 20)
+    outbox.wait_states(DELIVERED=21, DEAD=20)
+    assert resident(outbox.relay.process.pid) - before < 40_000_000
 
 
 def test_receiver_of_one_event_that_is_away_does_not_hold_the_others(new_receiver, outbox):
