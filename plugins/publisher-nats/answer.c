@@ -22,6 +22,7 @@ static const char expected_it[] = "the property of route.properties asked for it
 static const struct rule rules[] = {
     /* This event. */
     {10054, OUTBOX_REJECTED, "raise the stream's max_msg_size, or send less"},
+    {10097, OUTBOX_REJECTED, "leave some headers out by route.headers"},
     {10070, OUTBOX_REJECTED, expected_it}, /* wrong last message id */
     {10071, OUTBOX_REJECTED, expected_it}, /* wrong last sequence */
     {10060, OUTBOX_RETRY, expected_it},    /* another stream takes the subject */

@@ -14,6 +14,12 @@
 
 #define ATTRIBUTE_PREFIX "ce-"
 #define KEPT_TEXT ((uint64_t)64 * 1024)
+/* libcurl fails on a request that is larger, as if the memory were used up or, with HTTP/2, the
+ * connection lost. HTTP/2: nghttp2 sends a header of 64 KiB, and counts 12 bytes more for each
+ * line. HTTP/1.1: 1 MiB, up to 64 KiB of the payload among them. */
+#define MOST_OF_HTTP2 ((uint64_t)64 * 1024 - 1024)
+#define MOST_OF_HTTP1 ((uint64_t)900 * 1024)
+#define LINE_OVERHEAD 12u
 
 static const char nothing_expected[] = "Expect:"; /* no question before the body is sent */
 /* As an option of libcurl it would be formatted anew for each request. */
@@ -151,6 +157,8 @@ static enum composed put_event_url(struct request *request, struct outbox_slice 
         mistake = "events may not name their receiver: the option \"event_urls\" is off";
     else if (url.len == 0 || memchr(url.data, '\0', url.len))
         mistake = "it is empty or holds a NUL byte";
+    else if (url.len > LONGEST_URL) /* no copy of it is kept for the next request, either */
+        mistake = "it is longer than 8000 bytes";
     request->url.len = 0;
     request->has_url = false;
     if (!mistake) {
@@ -331,6 +339,33 @@ static void add_own(struct request *request, const struct outbox_message *messag
     }
 }
 
+/* A redirect may lead from http:// to https://, where HTTP/2 is agreed on. */
+static bool may_be_http2(const struct request *request, const char *url)
+{
+    const struct settings *settings = request->settings;
+    return settings->http_version == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE ||
+           (settings->http_version == CURL_HTTP_VERSION_2TLS &&
+            (settings->redirects > 0 || strncasecmp(url, "https:", 6) == 0));
+}
+
+static bool check_size(const struct request *request, char *why, size_t size)
+{
+    bool has_own_url = request->is_to_event_url || request->settings->url.topic_at != UINT64_MAX;
+    const char *url = has_own_url ? request->url.data : request->settings->url.text;
+    bool is_http2 = may_be_http2(request, url);
+    uint64_t most = is_http2 ? MOST_OF_HTTP2 : MOST_OF_HTTP1, header = strlen(url);
+    for (uint64_t i = 0; i < request->node_count; i++)
+        header += strlen(request->nodes[i].data) + LINE_OVERHEAD;
+    if (header <= most)
+        return true;
+    (void)snprintf(why, size,
+                   "the header of the request has %" PRIu64 " bytes, and HTTP%s carries %" PRIu64
+                   ": leave headers out by route.headers%s",
+                   header, is_http2 ? "/2" : "", most,
+                   is_http2 ? ", or set \"http_version\" to \"1.1\", which carries more" : "");
+    return false;
+}
+
 static void link_nodes(struct request *request)
 {
     for (uint64_t i = 0; i < request->node_count; i++)
@@ -359,6 +394,8 @@ enum composed compose(struct request *request, const struct outbox_message *mess
     request->public_nodes = request->node_count;
     if (request->has_credentials)
         add_own(request, message);
+    if (!check_size(request, why, size))
+        return COMPOSE_REJECTED;
     link_nodes(request);
     return COMPOSED;
 }

@@ -264,10 +264,10 @@ static void read_numbers(struct settings *to, const struct outbox_settings *from
     to->redirects = outbox_setting_integer(from, "redirects", 0);
     to->timeout = outbox_setting_integer(from, "timeout", INT64_C(15000000000));
     to->connect_timeout = outbox_setting_integer(from, "connect_timeout", INT64_C(5000000000));
-    if (to->threads > to->window)
-        to->threads = to->window;
     if (to->max_connections == 0 || to->max_connections > to->window)
         to->max_connections = to->window;
+    if (to->threads > to->max_connections) /* each has one at least */
+        to->threads = to->max_connections;
 }
 
 enum outbox_status settings_read(struct settings *to, const struct outbox_settings *from,

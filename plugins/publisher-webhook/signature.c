@@ -53,7 +53,7 @@ bool secrets_parse(const char *text, struct secrets *secrets, const char **why)
         }
         int decoded = decode(digits, len, secrets->keys[secrets->count].bytes,
                              sizeof(secrets->keys[0].bytes));
-        if (decoded < SHORTEST_SECRET) {
+        if (decoded < SHORTEST_SECRET || decoded > (int)SIGNATURE_LONGEST_SECRET) {
             *why = "a secret is \"whsec_\" and the base64 of 16 to 128 bytes, and several are "
                    "separated by a blank";
             return false;

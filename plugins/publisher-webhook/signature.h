@@ -13,12 +13,13 @@
 /* Bytes of one signature, and of the blank or NUL behind it. */
 #define SIGNATURE_SIZE 48u
 #define SIGNATURE_MAX_SECRETS 8u
+#define SIGNATURE_LONGEST_SECRET 128u
 
 /* Secrets, decoded. */
 struct secrets {
     uint64_t count;
     struct {
-        unsigned char bytes[128];
+        unsigned char bytes[SIGNATURE_LONGEST_SECRET + 2]; /* base64 is decoded by threes */
         uint64_t len;
     } keys[SIGNATURE_MAX_SECRETS];
 };

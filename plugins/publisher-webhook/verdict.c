@@ -11,6 +11,8 @@
 
 #define SHOWN_OF_BODY 200u
 #define SHOWN_OF_NAME 150
+/* A piece of a URL that is shorter is a word rather than a token. */
+#define SHORTEST_TOKEN 8u
 
 /* ---- Words -------------------------------------------------------------------------------- */
 
@@ -54,17 +56,45 @@ static bool holds_secret(const struct settings *settings, struct outbox_slice te
     return false;
 }
 
+/* A secret that is cut off where the text ends is one, too. */
+static void hide(char *text, uint64_t len, const char *secret, uint64_t secret_len)
+{
+    for (uint64_t i = 0; i + SHORTEST_TOKEN <= len; i++) {
+        uint64_t left = len - i, compared = secret_len < left ? secret_len : left;
+        if (compared >= SHORTEST_TOKEN && memcmp(text + i, secret, compared) == 0)
+            memset(text + i, '*', compared);
+    }
+}
+
+/* Whoever knows the path of a receiver can often send to it, and many receivers repeat the path in
+ * what they say of an error. */
+static void hide_url(const struct settings *settings, char *text, uint64_t len)
+{
+    static const char separators[] = "/?&={}";
+    const char *at = strstr(settings->url.text, "://");
+    at = at ? at + 3 : settings->url.text;
+    at += strcspn(at, "/?");
+    while (*at) {
+        at += strspn(at, separators);
+        size_t piece = strcspn(at, separators);
+        hide(text, len, at, piece);
+        at += piece;
+    }
+}
+
 /* "NAME answered 422: how the body begins" */
 static void describe_answer(const struct request *request, char *to, size_t size)
 {
     const struct answer *answer = &request->answer;
-    char name[SHOWN_OF_NAME + 1], body[SHOWN_OF_BODY + 1];
-    struct outbox_slice kept = {answer->kept, answer->kept_bytes};
+    char name[SHOWN_OF_NAME + 1], body[SHOWN_OF_BODY + 1], text[ANSWER_KEPT];
+    struct outbox_slice shown = {text, answer->kept_bytes};
+    memcpy(text, answer->kept, answer->kept_bytes);
+    hide_url(request->settings, text, answer->kept_bytes);
     name_destination(request, name, sizeof(name));
-    if (holds_secret(request->settings, kept))
+    if (holds_secret(request->settings, (struct outbox_slice){answer->kept, answer->kept_bytes}))
         (void)snprintf(body, sizeof(body), "(a text that repeats a secret)");
     else
-        (void)printable_write(body, sizeof(body), kept);
+        (void)printable_write(body, sizeof(body), shown);
     (void)snprintf(to, size, "%s answered %ld%s%s", name, answer->status, *body ? ": " : "", body);
 }
 
@@ -203,6 +233,7 @@ static void decide_loss(struct verdict *verdict, const struct request *request, 
 static void decide_private(struct verdict *verdict, const struct request *request, const char *name)
 {
     verdict->outcome = request->is_to_event_url ? OUTBOX_REJECTED : OUTBOX_AWAY;
+    verdict->is_connection = !request->is_to_event_url;
     (void)snprintf(verdict->reason, sizeof(verdict->reason),
                    "%s is at a private address, which \"private_addresses\" refuses", name);
 }
@@ -229,7 +260,8 @@ static void decide_code(struct verdict *verdict, const struct request *request, 
 }
 
 /* Of an event over which the connection is lost again and again, while others go well, the
- * connection is not to blame. Else it would come back for ever. */
+ * connection is not to blame. Else it would come back for ever. One that was redirected has been
+ * sent, and may be the only one that has to go there. */
 static void consider_suspect(struct verdict *verdict, const struct request *request,
                              struct receiver *receiver)
 {
@@ -238,7 +270,8 @@ static void consider_suspect(struct verdict *verdict, const struct request *requ
         receiver_trust(receiver, id);
         return;
     }
-    if (!request_was_sent(request) || !receiver_suspect(receiver, id))
+    bool was_redirected = request->redirects_left < request->settings->redirects;
+    if (!(was_redirected || request_was_sent(request)) || !receiver_suspect(receiver, id))
         return;
     size_t len = strlen(verdict->reason);
     verdict->outcome = OUTBOX_UNKNOWN;

@@ -171,6 +171,21 @@ def test_more_than_the_stream_takes_is_dead(nats, subject, new_outbox):
     assert payloads(nats, subject) == [1]
 
 
+def test_more_headers_than_a_stream_takes_are_dead(new_outbox):
+    need("publisher-nats", "store-sqlite")
+    broker = Nats()
+    try:
+        subject = broker.start().topic("headers.events")
+        outbox = new_outbox(broker.publisher(), route={"topic": subject})
+        large = {"type": "t", "payload": "0", "headers": {"a": "x" * 70_000}}
+        (reason,) = deliver_dead(outbox, large, {"type": "t", "payload": "1"})
+        assert "10097" in reason and "route.headers" in reason
+        assert outbox.rows("attempts", "status = 'DEAD'") == [(1,)]
+        assert payloads(broker, subject) == [1]
+    finally:
+        broker.close()
+
+
 def test_a_failed_expectation_is_dead(nats, subject, new_outbox):
     route = {"topic": subject, "properties": {"expected_last_sequence": "{header:last|}"}}
     outbox = new_outbox(nats.publisher(), route=route)

@@ -5,16 +5,25 @@ SPDX-License-Identifier: MIT
 import base64
 import hashlib
 import hmac
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+from harness import settings
 from harness.brokers.webhook import header
 from harness.webhooks import certificates, new_receiver, outbox, receiver  # fixtures
 
 ONE, TWO = b"first secret of the receiver", b"second secret of the receiver"
 POISON = "poison"
 EVENT_URL = {"properties": {"url": "{header:to|}"}}
+
+
+def resident(process):
+    """Bytes of memory that a process has."""
+    (line,) = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    return int(line) * 1024
 
 
 def whsec(secret):
@@ -119,7 +128,10 @@ def signature(request, secret):
     return b"v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest())
 
 
-@pytest.mark.parametrize("secrets", [[ONE], [ONE, TWO]], ids=["one", "while one is replaced"])
+@pytest.mark.parametrize(
+    "secrets", [[ONE], [ONE, TWO], [bytes(range(127)), bytes(range(128))]],
+    ids=["one", "while one is replaced", "the longest"],
+)  # fmt: skip
 def test_signature_is_that_of_standard_webhooks(receiver, outbox, secrets):
     outbox.to(receiver.publisher(secret=" ".join(map(whsec, secrets))))
     bodies = ["", "x", "é" * 1000, '{"a":"\\u0000"}']
@@ -133,7 +145,7 @@ def test_signature_is_that_of_standard_webhooks(receiver, outbox, secrets):
         assert header(request, "webhook-signature").split(b" ") == expected
 
 
-@pytest.mark.parametrize("secret", ["whsec_", "whsec_!!!!", "whsec_c2hvcnQ=", " "])
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_!!!!", "whsec_c2hvcnQ=", " ", whsec(b"k" * 129)])
 def test_secret_that_is_none_is_refused_and_not_shown(receiver, outbox, secret):
     outbox.to(receiver.publisher())
     outbox.relay.config["pipelines"][0]["publisher"]["secret"] = secret
@@ -204,6 +216,17 @@ def test_secret_that_the_receiver_repeats_is_not_told(receiver, outbox):
     told = outbox.row(event_id)["last_error"] + outbox.relay.log_text()
     assert "repeats a secret" in told
     assert "of-ours" not in told
+
+
+def test_path_of_the_url_that_the_receiver_repeats_is_not_told(receiver, outbox):
+    place = "/hooks/T01/token-of-ours?key=query-of-ours"
+    receiver.rules({"status": 404, "body": f"Cannot POST {place}; unknown: token-of-ours"})
+    url = f"http://localhost:{receiver.port}{place}"
+    event_id = outbox.to(receiver.publisher(url=url)).put()
+    outbox.once()
+    told = outbox.row(event_id)["last_error"]
+    assert "Cannot POST /hooks/T01/*************?key=*************; unknown: ****" in told
+    assert "of-ours" not in told + outbox.relay.log_text()
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -289,6 +312,24 @@ def test_redirect_from_https_to_http_is_not_followed(new_receiver, outbox, certi
     assert plain.requests() == []
 
 
+def test_event_that_is_redirected_to_nowhere_does_not_come_back_for_ever(new_receiver, outbox):
+    receiver, other = new_receiver(), new_receiver()
+    target = f"http://127.0.0.1:{other.port}/"
+    receiver.rules({"payload": POISON, "status": 307, "headers": {"Location": target}})
+    other.kill()
+    outbox.to(receiver.publisher(redirects=1), retry={"base_delay": "10ms", "max_attempts": 2})
+    event_id = outbox.put(POISON)
+    outbox.relay.start()
+
+    def is_dead_while_others_come():
+        outbox.put("x")
+        return outbox.row(event_id)["status"] == "DEAD"
+
+    outbox.wait(is_dead_while_others_come, "the event is DEAD")
+    assert "again and again" in outbox.row(event_id)["last_error"]
+    outbox.wait(lambda: set(outbox.states()) == {"DELIVERED", "DEAD"}, "others are delivered")
+
+
 # ---- Receivers that events name, private addresses ------------------------------------------------
 
 
@@ -366,6 +407,22 @@ def test_useless_url_of_an_event_is_rejected(receiver, outbox, url, allowed, rea
     outbox.once()
     row = outbox.row(event_id)
     assert row["status"] == "DEAD" and reason in row["last_error"], row
+
+
+@pytest.mark.skipif(settings.SANITIZE != "none", reason="a sanitizer keeps memory of its own")
+def test_endless_urls_of_events_are_not_kept_in_memory(receiver, outbox):
+    """Each comes while one request more is on its way, so that no two are looked at in one place."""
+    one_by_one = {"workers": 1, "batch_size": 1}
+    outbox.to(receiver.publisher(event_urls=True), claim=one_by_one, route=EVENT_URL)
+    receiver.rules({"payload": "slow", "delay": 2})
+    outbox.put("x")
+    outbox.relay.start()
+    outbox.wait_states(DELIVERED=1)
+    before = resident(outbox.relay.process.pid)
+    endless = {"payload": "x", "headers": {"to": "http://h/" + "a" * 4_000_000}}
+    outbox.put_all(*[{"payload": "slow"}, endless] * 20)
+    outbox.wait_states(DELIVERED=21, DEAD=20)
+    assert resident(outbox.relay.process.pid) - before < 40_000_000
 
 
 def test_receiver_of_one_event_that_is_away_does_not_hold_the_others(new_receiver, outbox):

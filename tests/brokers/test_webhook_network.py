@@ -110,6 +110,33 @@ def test_secrets_in_the_url_are_not_told(new_receiver, outbox):
 # ---- HTTP/2, connections --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("most, http2", [(63, True), (900, False)], ids=["HTTP 2", "HTTP 1.1"])
+def test_header_that_cannot_be_sent_is_dead_and_stops_nobody(
+    new_receiver, outbox, certificates, most, http2
+):
+    """libcurl would take it for lack of memory, or for a connection that is lost each time."""
+    receiver = new_receiver(secure=certificates)
+    if http2:
+        receiver = new_receiver(Nginx(authority=certificates, http2=True))
+        publisher = {"driver": "webhook", "url": receiver.url(), "tls_ca": str(certificates.ca)}
+        taken = 4096  # nginx takes no more
+    else:
+        publisher = receiver.publisher(http_version="1.1")
+        taken = most * 1024 - 1000
+    outbox.to(publisher)
+    sizes = [1, taken, most * 1024, 3 << 20]
+    ids = outbox.put_all(
+        *[{"payload": "x" * 65535, "headers": {"big": "x" * size}} for size in sizes],
+        *[{"payload": "x"}] * 100,
+    )
+    outbox.once()
+    assert outbox.states() == {"DELIVERED": 102, "DEAD": 2}
+    for event_id in ids[2:4]:
+        row = outbox.row(event_id)
+        assert "the header of the request has" in row["last_error"] and row["attempts"] == 1, row
+        assert ("http_version" in row["last_error"]) == http2
+
+
 def told_by(nginx, count):
     """What nginx was told; it writes that down after it has answered."""
     wait_until(lambda: len(nginx.told()) >= count, f"nginx has told of {count} events")
@@ -141,6 +168,15 @@ def test_http1_is_used_where_that_is_wanted(new_receiver, outbox, certificates):
     told = told_by(nginx, 100)
     assert {one.protocol for one in told} == {"HTTP/1.1"}
     assert 1 <= len({one.connection for one in told}) <= 3
+
+
+def test_threads_share_the_connections(new_receiver, outbox):
+    nginx = new_receiver(Nginx())
+    limits = {"threads": 4, "max_connections": 2}
+    outbox.to({"driver": "webhook", "url": nginx.url(), **limits})
+    outbox.put_all(*[{"payload": "x"}] * 500)
+    outbox.once()
+    assert len({one.connection for one in told_by(nginx, 500)}) <= 2
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["1.1", "2"])
