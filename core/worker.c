@@ -251,7 +251,8 @@ static bool is_finished(const struct worker *worker)
         return true;
     if (worker->in_flight)
         return false;
-    return phase != PHASE_RUN || worker->drained;
+    /* While the broker is away there are events that it gave back: then a run ends as a failure. */
+    return phase != PHASE_RUN || (worker->drained && gate_is_open(&worker->pipeline->gate));
 }
 
 static void worker_round(struct worker *worker)

@@ -102,6 +102,16 @@ static bool connect_socket(struct transport *transport, const struct addrinfo *f
     return number == 0 || lost_errno(transport, "connect to", place, number);
 }
 
+/* One of so many equal parts of the time that is left. */
+static struct patience part_of(const struct patience *patience, int64_t parts)
+{
+    struct patience part = *patience;
+    int64_t now = patience->host->now(patience->host);
+    if (now < part.deadline)
+        part.deadline = now + (part.deadline - now) / parts;
+    return part;
+}
+
 static bool connect_any(struct transport *transport, const struct place *place,
                         const struct patience *patience)
 {
@@ -111,9 +121,14 @@ static bool connect_any(struct transport *transport, const struct place *place,
     if (failed)
         return lost(transport, "look up", place, gai_strerror(failed));
     bool is_connected = false;
+    int64_t left = 0;
+    for (const struct addrinfo *one = found; one; one = one->ai_next)
+        left++;
     for (const struct addrinfo *one = found; one && !is_connected; one = one->ai_next) {
+        /* An address that does not answer leaves time for those behind it. */
+        struct patience share = part_of(patience, left--);
         transport_close(transport);
-        is_connected = connect_socket(transport, one, place, patience);
+        is_connected = connect_socket(transport, one, place, &share);
     }
     freeaddrinfo(found);
     return is_connected;

@@ -23,6 +23,7 @@ static void *create_string(const redisReadTask *task, char *text, size_t len)
         size_t kept = len < ANSWER_TEXT ? len : ANSWER_TEXT - 1;
         memcpy(answer->text, text, kept);
         answer->text[kept] = '\0';
+        answer_hide_arguments(answer->text);
     }
     return answer;
 }
@@ -57,6 +58,13 @@ void answer_read_into(redisReader *reader, struct answer *answer)
 {
     reader->fn = &functions;
     reader->privdata = answer;
+}
+
+void answer_hide_arguments(char *text)
+{
+    char *arguments = strstr(text, ", with args beginning with");
+    if (arguments)
+        *arguments = '\0';
 }
 
 /* ---- Meaning ------------------------------------------------------------------------------ */

@@ -21,6 +21,10 @@ struct answer {
 /* Makes a reader give its answers in *answer, until it is freed. All that it was fed is read. */
 void answer_read_into(redisReader *reader, struct answer *answer);
 
+/* Cuts off the arguments that an error quotes. A server that does not know a command tells what it
+ * was asked, and of AUTH that is the password. */
+void answer_hide_arguments(char *text);
+
 /* What an error says, by its first word and what is known of the others. */
 enum outbox_outcome answer_outcome(const char *text);
 

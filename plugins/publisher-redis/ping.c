@@ -87,7 +87,11 @@ static enum outbox_status find_cluster(struct outbox_publisher *publisher,
 {
     struct remote *remote = &publisher->remote;
     unsigned count = atomic_load(&remote->cluster.node_count);
-    enum outbox_status status = visit(publisher, 0, patience, error);
+    struct patience first = *patience;
+    /* One that is silent leaves time for the others. */
+    if (count > 1)
+        first = patience_within(patience, patience_left(patience) / 2);
+    enum outbox_status status = visit(publisher, 0, &first, error);
     for (unsigned node = 1; status != OUTBOX_OK && node < count && patience_left(patience) > 0;
          node++) {
         struct outbox_error other = OUTBOX_ERROR_INIT;

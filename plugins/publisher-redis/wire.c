@@ -4,6 +4,7 @@
  */
 #include "wire.h"
 
+#include "answer.h"
 #include "failure.h"
 #include "resp.h"
 
@@ -160,6 +161,8 @@ enum outbox_status wire_reply(struct wire *wire, const struct patience *patience
             return unavailable(error, EPROTO);
         if (found) {
             *reply = found;
+            if ((*reply)->type == REDIS_REPLY_ERROR)
+                answer_hide_arguments((*reply)->str);
             return OUTBOX_OK;
         }
         uint64_t got = 0;

@@ -3,8 +3,11 @@ SPDX-License-Identifier: MIT
 """
 
 import base64
+import contextlib
 import itertools
 import json
+import os
+import socket
 
 import pytest
 
@@ -36,6 +39,21 @@ def queue(rabbit):
 @pytest.fixture
 def new_outbox(folder, new_relay):
     return lambda publisher, **changes: SqliteOutbox(folder, new_relay, publisher, **changes)
+
+
+@contextlib.contextmanager
+def silent_address(address, port):
+    """Where connections are neither made nor refused: others wait already, as many as may."""
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.socket(socket.AF_INET6))
+        silent.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        silent.bind((address, port))
+        silent.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket(socket.AF_INET6))
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield
 
 
 def payloads(rabbit, queue):
@@ -491,3 +509,21 @@ def test_next_host_of_the_list_is_tried(rabbit, queue, new_outbox):
     outbox.enqueue(*numbered(10))
     assert outbox.relay.once() == 0, outbox.relay.log_tail()
     assert rabbit.count(queue) == 10
+
+
+def test_next_address_of_a_name_is_tried(rabbit, queue, new_outbox, folder):
+    """The name stands for two addresses, and at the one that is tried first nobody answers."""
+    hosts = folder / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n::1 two.test\n127.0.0.1 two.test\n")
+    outbox = new_outbox(
+        rabbit.publisher(url=f"amqp://two.test:{rabbit.port}", connect_timeout="4s"),
+        route={"topic": queue},
+    )  # fmt: skip
+    outbox.relay.wrapper = [
+        "unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]),
+        "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh",
+    ]  # fmt: skip
+    outbox.enqueue(*numbered(3))
+    with silent_address("::1", rabbit.port):
+        assert outbox.relay.once() == 0, outbox.relay.log_tail()
+    assert payloads(rabbit, queue) == [0, 1, 2]

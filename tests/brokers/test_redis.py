@@ -326,6 +326,21 @@ def test_a_wrong_login_is_denied_with_its_reason(group, outbox, login):
     assert "wrong" not in box.relay.log_text().replace("WRONGPASS", "")
 
 
+@pytest.mark.parametrize("command", ["AUTH", "XADD"])
+def test_what_a_command_was_asked_is_not_told(group, outbox, command):
+    """A server that does not know a command quotes its arguments: a password, a payload."""
+    server = group.new_server(rename_command=f'{command} ""')
+    login = {"username": "relay", "password": "hunter2"} if command == "AUTH" else {}
+    box = outbox(server.publisher(**login))
+    box.put({"payload": "hunter2"})
+    said, status = box.check("--topic", "s", "--json")
+    assert status == 1 and f"unknown command '{command}'" in said and "renamed" in said
+    box.start()
+    box.relay.wait_logged("pauses", f"unknown command '{command}'", "renamed")
+    box.assert_no_attempt()
+    assert "hunter2" not in said + box.relay.log_text() + str(box.rows())
+
+
 def test_a_client_certificate_is_shown(folder, outbox):
     authority = Authority(folder / "tls")
     server = Redis(authority, tls_auth_clients="yes")

@@ -150,6 +150,25 @@ def test_a_node_that_fails_over_is_followed(cluster, outbox):
     failing.start()
 
 
+def test_a_configured_node_that_falls_silent_is_passed_over(cluster, outbox):
+    """As when its machine loses power: nothing refuses, nothing answers, another node takes over."""
+    pair = cluster.masters[0], cluster.replica
+    wait_until(lambda: cluster.is_paired(*pair), "a replica follows")
+    failing, standby = pair if cluster.is_master(pair[0]) else reversed(pair)
+    mine = next(stream for stream in STREAMS if cluster.owner(stream) is failing)
+    box = outbox(failing.publisher(response_timeout="1s"))
+    box.put_many(20, type=mine)
+    box.start().wait_delivered()
+    failing.pause()
+    try:
+        box.put_many(20, type=mine, key="after")
+        wait_until(lambda: cluster.is_master(standby), "the replica is promoted")
+        box.wait_delivered()
+    finally:
+        failing.resume()
+    box.assert_no_attempt()
+
+
 def test_a_database_of_a_cluster_is_refused(cluster, outbox):
     said, status = outbox(cluster.masters[1].publisher(database=1)).check()
     assert status == 1 and "SELECT" in said and "database" in said

@@ -138,8 +138,19 @@ class Cluster(Group):
         )
 
     def _is_replicated(self):
-        about = self.replica.client().info("replication")
-        return about["role"] == "slave" and about["master_link_status"] == "up"
+        return self.is_paired(self.masters[0], self.replica)
+
+    @staticmethod
+    def is_master(server):
+        return server.client().info("replication")["role"] == "master"
+
+    @classmethod
+    def is_paired(cls, one, other):
+        """Whether one of the two follows the other and has what it has."""
+        if cls.is_master(one) == cls.is_master(other):
+            return False
+        follower = other if cls.is_master(one) else one
+        return follower.client().info("replication")["master_link_status"] == "up"
 
     def id_of(self, server):
         return server.client().execute_command("CLUSTER MYID").decode()

@@ -163,6 +163,22 @@ def test_publisher_that_answers_but_takes_nothing_is_tried_with_few_events(
 
 
 @MODES
+def test_once_fails_when_the_publisher_goes_away_after_the_last_claim(
+    table, outbox, new_relay, mode
+):
+    """All was claimed, and nothing was left to claim, when the broker gave the events back."""
+    table.insert_many(20)
+    relay = new_relay(
+        outbox.to_null(
+            table, publisher=dict(FAILS, failure="away", delay="500ms"), claim={"mode": mode}
+        )
+    )
+    assert relay.once() == 1, relay.log_tail()
+    assert table.states() == {"PENDING": 20}
+    assert table.count("attempts > 0") == 0
+
+
+@MODES
 def test_event_without_an_answer_in_time_is_retried(table, outbox, new_relay, mode):
     event_id = table.insert(b"x")
     relay = new_relay(
