@@ -1,89 +1,16 @@
 /*
- * binary.c - growing buffers and PostgreSQL's binary formats
+ * binary.c - PostgreSQL's binary formats
  * SPDX-License-Identifier: MIT
  */
 #include "binary.h"
 
 #include <endian.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-void buffer_clear(struct buffer *buffer)
-{
-    free(buffer->data);
-    *buffer = (struct buffer){0};
-}
-
-void buffer_reset(struct buffer *buffer)
-{
-    buffer->len = 0;
-    buffer->failed = false;
-}
-
-static bool buffer_reserve(struct buffer *buffer, size_t more)
-{
-    if (buffer->failed)
-        return false;
-    if (buffer->capacity - buffer->len > more)
-        return true;
-    size_t capacity = buffer->capacity ? buffer->capacity : 256;
-    while (capacity - buffer->len <= more) {
-        if (capacity > SIZE_MAX / 2) {
-            buffer->failed = true;
-            return false;
-        }
-        capacity *= 2;
-    }
-    char *data = realloc(buffer->data, capacity);
-    if (!data) {
-        buffer->failed = true;
-        return false;
-    }
-    buffer->data = data;
-    buffer->capacity = capacity;
-    return true;
-}
-
-void buffer_bytes(struct buffer *buffer, const void *data, size_t len)
-{
-    if (len == 0 || !buffer_reserve(buffer, len))
-        return;
-    memcpy(buffer->data + buffer->len, data, len);
-    buffer->len += len;
-}
 
 void buffer_int32(struct buffer *buffer, int32_t value)
 {
     char bytes[4];
     put_int32(bytes, value);
     buffer_bytes(buffer, bytes, sizeof(bytes));
-}
-
-void buffer_text(struct buffer *buffer, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int len = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
-    if (len < 0 || !buffer_reserve(buffer, (size_t)len + 1)) {
-        buffer->failed = true;
-        return;
-    }
-    va_start(arguments, format);
-    (void)vsnprintf(buffer->data + buffer->len, (size_t)len + 1, format, arguments);
-    va_end(arguments);
-    buffer->len += (size_t)len;
-}
-
-char *buffer_take(struct buffer *buffer)
-{
-    if (buffer->failed) {
-        buffer_clear(buffer);
-        return NULL;
-    }
-    char *data = buffer->data;
-    *buffer = (struct buffer){0};
-    return data;
 }
 
 /* The header: dimensions, "may hold NULLs", element type, length and lower bound of dimension 1. */

@@ -1,12 +1,11 @@
 /*
- * binary.h - growing buffers and PostgreSQL's binary formats
+ * binary.h - PostgreSQL's binary formats
  * SPDX-License-Identifier: MIT
  */
 #ifndef STORE_POSTGRES_BINARY_H
 #define STORE_POSTGRES_BINARY_H
 
-#include <outbox/types.h>
-#include <stdbool.h>
+#include "buffer.h"
 
 /* Type oids that are fixed in every PostgreSQL. */
 enum type_oid {
@@ -28,24 +27,7 @@ enum type_oid {
 /* Microseconds between 1970-01-01 and 2000-01-01, where PostgreSQL's time begins. */
 #define POSTGRES_EPOCH INT64_C(946684800000000)
 
-/* A buffer that grows. `failed` sticks once memory ran out, so that a caller checks once, at the
- * end. */
-struct buffer {
-    char *data;
-    size_t len, capacity;
-    bool failed;
-};
-
-void buffer_clear(struct buffer *buffer);
-void buffer_reset(struct buffer *buffer);
-void buffer_bytes(struct buffer *buffer, const void *data, size_t len);
 void buffer_int32(struct buffer *buffer, int32_t value);
-
-/* Appends text; data then always ends in a NUL that len does not count. */
-void buffer_text(struct buffer *buffer, const char *format, ...) OUTBOX_PRINTF(2, 3);
-
-/* Gives the text away: the caller frees it. NULL if memory ran out. */
-char *buffer_take(struct buffer *buffer) OUTBOX_MUST_USE;
 
 /* A one-dimensional array as the server's array_recv reads it: begin, add each, end. */
 void array_begin(struct buffer *buffer, enum type_oid element);

@@ -5,7 +5,7 @@
 #ifndef STORE_SQLITE_CLAIM_H
 #define STORE_SQLITE_CLAIM_H
 
-#include "arena.h"
+#include "claim_arena.h"
 #include "session.h"
 
 /* What names an event's row: its number where that is stable, else the id as the table stores it.
