@@ -39,6 +39,15 @@ class Group:
         sent = master.client().info("replication")["master_repl_offset"]
         return replica.client().info("replication")["slave_repl_offset"] >= sent
 
+    @staticmethod
+    def is_promoted(replica):
+        """Whether it is a master now. A sentinel that makes it one throws out all its clients, and may
+        meet the one that asks."""
+        try:
+            return replica.client().info("replication")["role"] == "master"
+        except client.ConnectionError:
+            return False
+
     def close(self):
         for server in self.servers:
             server.close()
