@@ -101,11 +101,12 @@ static void add_fields(struct builder *sql, const struct claim_places *places)
 
 /* ---- Scans -------------------------------------------------------------------------------- */
 
+/* Qualified: a bare name in ORDER BY could also be that of a result column. */
 static void add_position(struct builder *sql)
 {
     if (sql->table->has[ROLE_AVAILABLE_AT])
-        ADD(sql, "%s, ", sql->column[ROLE_AVAILABLE_AT]);
-    ADD(sql, "%s", sql->column[sql->table->tie]);
+        ADD(sql, "t.%s, ", sql->column[ROLE_AVAILABLE_AT]);
+    ADD(sql, "t.%s", sql->column[sql->table->tie]);
 }
 
 /* " AND (available_at, tie) >= ($at, $tie)", of what there is. */
@@ -199,7 +200,7 @@ void sql_look(struct builder *sql)
     ADD(sql, "WITH found AS MATERIALIZED (SELECT %s AS at, %s AS tie",
         sql->table->has[ROLE_AVAILABLE_AT] ? sql->column[ROLE_AVAILABLE_AT] : "0::bigint",
         sql->column[sql->table->tie]);
-    ADD(sql, " FROM %s WHERE ", sql->name);
+    ADD(sql, " FROM %s t WHERE ", sql->name);
     sql_due(sql);
     add_bound(sql, &places, "<");
     add_not_held(sql, &places);
