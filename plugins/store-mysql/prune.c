@@ -19,12 +19,13 @@
     "CONCAT('outbox:', SHA2(CONCAT(COALESCE(?, DATABASE()), '.', CAST(? AS CHAR)), 224))"
 
 struct phase {
+    enum state state;
     enum statement find, lock;
 };
 
 static const struct phase phases[PRUNE_PHASES] = {
-    {STATEMENT_OLD_DELIVERED, STATEMENT_LOCK_DELIVERED},
-    {STATEMENT_OLD_DEAD, STATEMENT_LOCK_DEAD},
+    {STATE_DELIVERED, STATEMENT_OLD_DELIVERED, STATEMENT_LOCK_DELIVERED},
+    {STATE_DEAD, STATEMENT_OLD_DEAD, STATEMENT_LOCK_DEAD},
 };
 
 static int64_t age_of(const struct outbox_prune_request *request, int phase)
@@ -32,17 +33,38 @@ static int64_t age_of(const struct outbox_prune_request *request, int phase)
     return phase == 0 ? request->delivered_age : request->dead_age;
 }
 
+enum role prune_since(const struct table *table, enum state state)
+{
+    static const enum role since[] = {ROLE_DELIVERED_AT, ROLE_UPDATED_AT, ROLE_CREATED_AT};
+    if (!table->state[state][0])
+        return ROLE_NONE;
+    for (size_t i = state == STATE_DELIVERED ? 0 : 1; i < sizeof(since) / sizeof(since[0]); i++)
+        if (table_has(table, since[i]))
+            return since[i];
+    return ROLE_NONE;
+}
+
+/* Goes on to the next phase that deletes anything. */
+static void skip_phases(const struct outbox_session *session,
+                        const struct outbox_prune_request *request, struct pruning *pruning)
+{
+    while (pruning->phase < PRUNE_PHASES &&
+           (age_of(request, pruning->phase) < 0 ||
+            prune_since(&session->table, phases[pruning->phase].state) == ROLE_NONE))
+        pruning->phase++;
+}
+
 /* ---- A pass ------------------------------------------------------------------------------- */
 
 /* A position that this session did not give begins the pass anew: what is gone stays gone. */
-static void go_to(struct pruning *pruning, const struct outbox_prune_request *request)
+static void go_to(const struct outbox_session *session, struct pruning *pruning,
+                  const struct outbox_prune_request *request)
 {
     if (request->position == 0 || request->position != pruning->ticket) {
         pruning->phase = 0;
         pruning->from = POSITION_FIRST;
     }
-    while (pruning->phase < PRUNE_PHASES && age_of(request, pruning->phase) < 0)
-        pruning->phase++;
+    skip_phases(session, request, pruning);
 }
 
 static enum outbox_status find_old(struct outbox_session *session, int64_t age,
@@ -146,7 +168,7 @@ static enum outbox_status delete_old(struct outbox_session *session,
     if (status != OUTBOX_OK)
         return give_up(session, status);
     *(pruning->phase == 0 ? &result->delivered : &result->dead) = deleted;
-    if (more) {
+    if (more && (deleted > 0 || table_has_places(&session->table))) {
         move_on(pruning, next, deleted);
     } else {
         pruning->phase++;
@@ -205,15 +227,14 @@ enum outbox_status prune_events(struct outbox_session *session,
     if (request->only_count)
         return count_old(session, request, result, error);
     struct pruning *pruning = &session->pruning;
-    go_to(pruning, request);
+    go_to(session, pruning, request);
     unsigned tries = 0;
     if (pruning->phase < PRUNE_PHASES) {
         do
             status = delete_old(session, request, result, error);
         while (status != OUTBOX_OK && try_again(session, tries++));
     }
-    while (pruning->phase < PRUNE_PHASES && age_of(request, pruning->phase) < 0)
-        pruning->phase++;
+    skip_phases(session, request, pruning);
     if (status == OUTBOX_OK && pruning->phase < PRUNE_PHASES)
         result->position = ++pruning->ticket;
     return status;
