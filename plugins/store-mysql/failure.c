@@ -33,7 +33,7 @@ struct meaning {
     const char *remedy; /* what is added to the server's own words */
 };
 
-#define CHECK_LOGIN "; check `url` and `password`"
+#define CHECK_LOGIN "; check `url` and `password`, and `tls` if the server wants that"
 #define TABLE_RIGHTS                                                                               \
     "; the relay needs SELECT and UPDATE on its table, and DELETE to delete what is delivered; "   \
     "producers need INSERT"
