@@ -18,6 +18,15 @@ int64_t retry_delay(const struct tunables *tunables, int64_t attempt, double jit
     return delay / MICROSECOND;
 }
 
+static void bury(const struct tunables *tunables, uint32_t charge,
+                 struct outbox_settlement *settlement, struct verdict_counts *counts)
+{
+    settlement->verdict = OUTBOX_SETTLE_DEAD;
+    settlement->charge = charge;
+    settlement->delay = tunables->max_delay / MICROSECOND;
+    counts->dead++;
+}
+
 static void charge_attempt(const struct outbox_event *event, const struct tunables *tunables,
                            struct random *random, struct outbox_settlement *settlement,
                            struct verdict_counts *counts)
@@ -25,9 +34,7 @@ static void charge_attempt(const struct outbox_event *event, const struct tunabl
     int64_t attempt = event->attempts + 1;
 
     if (attempt >= tunables->max_attempts) {
-        settlement->verdict = OUTBOX_SETTLE_DEAD;
-        settlement->charge = 1;
-        counts->dead++;
+        bury(tunables, 1, settlement, counts);
         return;
     }
     settlement->verdict = OUTBOX_SETTLE_RETRY;
@@ -71,10 +78,8 @@ static void decide(const struct batch *batch, uint64_t index, uint8_t outcome,
         counts->released++;
         return;
     default: /* REJECTED by the broker, or UNSENDABLE: never sent, so no attempt */
-        settlement->verdict = OUTBOX_SETTLE_DEAD;
-        settlement->charge = outcome == OUTBOX_REJECTED;
+        bury(tunables, outcome == OUTBOX_REJECTED, settlement, counts);
         settlement->error = batch->events[index].reason;
-        counts->dead++;
         return;
     }
 }

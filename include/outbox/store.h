@@ -80,7 +80,8 @@ struct outbox_settlement {
     uint64_t index;            /* of the event in its claim; ascending within one call */
     uint32_t verdict;          /* enum outbox_verdict */
     uint32_t charge;           /* DEAD: 1 if this attempt counts */
-    int64_t delay;             /* RETRY: microseconds */
+    int64_t delay;             /* microseconds. RETRY: until it is available. DEAD: what a table
+                                  without a place for dead events waits before it tries again */
     struct outbox_slice error; /* what to write to last_error; absent: leave it as it is */
 };
 

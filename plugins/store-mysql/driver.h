@@ -111,6 +111,12 @@ enum statement {
     STATEMENT_ENQUEUE,
     STATEMENT_STATS,
     STATEMENT_SMALL_STATS,
+    STATEMENT_OLD_DELIVERED, /* finished events that are old: a look, in the order of claims */
+    STATEMENT_OLD_DEAD,
+    STATEMENT_LOCK_DELIVERED, /* of a list of keys those that are old and free */
+    STATEMENT_LOCK_DEAD,
+    STATEMENT_DELETE, /* locked rows, by key */
+    STATEMENT_COUNT_OLD,
     STATEMENT_COUNT
 };
 
@@ -249,7 +255,8 @@ unsigned keys_push(struct outbox_session *session, const struct keys *keys);
 void push_from(struct outbox_session *session, struct position position);
 void push_before(struct outbox_session *session, struct position position);
 
-/* A row that a statement found: the answers of LOOK, LEASES_OF, OLDEST_LEASE and EXPIRED. */
+/* A row that a statement found: the answers of LOOK, LEASES_OF, OLDEST_LEASE and EXPIRED, and of
+ * those that look for old events, where `attempts` is 1 for an old one. */
 struct found {
     struct key key;
     struct position position;
@@ -285,6 +292,14 @@ static inline bool is_lease(const struct outbox_store *store)
     return store->settings.mode == OUTBOX_MODE_LEASE;
 }
 
+/* How far a pass of pruning has come: through what is delivered, then through what is dead. */
+enum { PRUNE_PHASES = 2 };
+struct pruning {
+    uint64_t ticket; /* the position that the last call returned */
+    int phase;
+    struct position from;
+};
+
 struct outbox_session {
     struct outbox_store *store;
     MYSQL *client;
@@ -298,6 +313,7 @@ struct outbox_session {
     bool retriable; /* the last failure was a deadlock or the like */
     bool in_transaction;
     bool is_mariadb;
+    bool maintains;      /* holds the lock of the table's maintainer */
     bool local_time;     /* its time zone is the server's, and not UTC */
     uint64_t max_packet; /* of what the server takes */
     int64_t trip;        /* the least that a statement took: the way to the server and back */
@@ -306,6 +322,7 @@ struct outbox_session {
     struct parameters parameters;
     struct claim *held; /* mode hold: its rows are locked by the open transaction */
     struct claim *free_claims;
+    struct pruning pruning;
     struct buffer outcomes; /* these three are of the op that runs */
     struct keys keys;
     struct found_list found;
@@ -436,6 +453,11 @@ enum outbox_status lease_reap(struct outbox_session *session,
 enum outbox_status enqueue_events(struct outbox_session *session,
                                   const struct outbox_enqueue_request *request,
                                   struct outbox_error *error);
+enum outbox_status prune_events(struct outbox_session *session,
+                                const struct outbox_prune_request *request,
+                                struct outbox_prune_result *result, struct outbox_error *error);
+enum outbox_status prune_maintain(struct outbox_session *session, uint32_t wanted,
+                                  uint32_t *granted, struct outbox_error *error);
 enum outbox_status stats_read(struct outbox_session *session, struct outbox_store_stats *stats,
                               struct outbox_error *error);
 enum outbox_status schema_act(struct outbox_store *store, struct outbox_session *session,

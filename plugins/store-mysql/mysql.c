@@ -219,6 +219,25 @@ static enum outbox_status stats(struct outbox_session *session, struct outbox_st
     return status;
 }
 
+static enum outbox_status prune(struct outbox_session *session,
+                                const struct outbox_prune_request *request,
+                                struct outbox_prune_result *result, struct outbox_error *error)
+{
+    session_enter(session);
+    enum outbox_status status = prune_events(session, request, result, error);
+    session_leave(session);
+    return status;
+}
+
+static enum outbox_status maintain(struct outbox_session *session, uint32_t wanted,
+                                   uint32_t *granted, struct outbox_error *error)
+{
+    session_enter(session);
+    enum outbox_status status = prune_maintain(session, wanted, granted, error);
+    session_leave(session);
+    return status;
+}
+
 static const struct outbox_store_ops ops = {
     OUTBOX_OPS(outbox_store_ops),
     .open = open_store,
@@ -237,6 +256,8 @@ static const struct outbox_store_ops ops = {
     .reap = reap,
     .enqueue = enqueue,
     .stats = stats,
+    .prune = prune,
+    .maintain = maintain,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "mysql", .version = "0.1.0",

@@ -139,7 +139,7 @@ static void disconnect_client(struct outbox_session *session)
     if (session->client)
         mysql_close(session->client);
     session->client = NULL;
-    session->in_transaction = false;
+    session->in_transaction = session->maintains = false;
     if (socket >= 0)
         (void)close(socket);
 }

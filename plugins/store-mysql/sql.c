@@ -6,31 +6,13 @@
  * from left to right and later assignments see what earlier ones wrote: whatever reads a column
  * stands before what changes it. NOW(6) is the same throughout a statement, and new in the next.
  */
-#include "driver.h"
+#include "sql.h"
 
 #include <stdlib.h>
 
-struct builder {
-    struct buffer out;
-    const struct outbox_store *store;
-    const struct table *table;
-    const char *name;          /* of the table */
-    const char *const *column; /* quoted, by role */
-    const char *const *state;  /* as literals */
-    size_t count;              /* of keys or rows */
-    bool lease;
-};
-
-#define ADD(builder, ...) buffer_text(&(builder)->out, __VA_ARGS__)
-
-static bool has(const struct builder *sql, enum role role)
-{
-    return table_has(sql->table, role);
-}
-
 /* ---- The order of claims ------------------------------------------------------------------ */
 
-static void add_forced(struct builder *sql)
+void add_forced(struct builder *sql)
 {
     if (sql->table->claim_index)
         ADD(sql, " FORCE INDEX (%s)", sql->table->claim_index);
@@ -44,8 +26,8 @@ static void add_due(struct builder *sql)
 }
 
 /* Said so that both makes of the server scan one stretch of the index; a comparison of rows they
- * would not. Parameters as push_from() and push_before() give them. */
-static void add_bound(struct builder *sql, bool before)
+ * would not. */
+void add_bound(struct builder *sql, bool before)
 {
     const char *at = sql->column[ROLE_AVAILABLE_AT];
     const char *tie = sql->table->tie == ROLE_NONE ? NULL : sql->column[sql->table->tie];
@@ -58,7 +40,7 @@ static void add_bound(struct builder *sql, bool before)
         ADD(sql, " AND t.%s %s ?", at, up_to);
 }
 
-static void add_order(struct builder *sql)
+void add_order(struct builder *sql)
 {
     bool by_time = has(sql, ROLE_AVAILABLE_AT), by_tie = sql->table->tie != ROLE_NONE;
     ADD(sql, " ORDER BY ");
@@ -68,8 +50,7 @@ static void add_order(struct builder *sql)
         ADD(sql, "%st.%s", by_time ? ", " : "", sql->column[sql->table->tie]);
 }
 
-/* The columns that found_read() wants. */
-static void add_found(struct builder *sql)
+void add_place(struct builder *sql)
 {
     ADD(sql, "SELECT t.%s", sql->column[sql->table->key]);
     if (has(sql, ROLE_AVAILABLE_AT))
@@ -80,6 +61,11 @@ static void add_found(struct builder *sql)
         ADD(sql, ", t.%s", sql->column[sql->table->tie]);
     else
         ADD(sql, ", NULL");
+}
+
+static void add_found(struct builder *sql)
+{
+    add_place(sql);
     ADD(sql, ", t.%s FROM %s AS t", sql->column[ROLE_ATTEMPTS], sql->name);
     add_forced(sql);
 }
@@ -174,7 +160,7 @@ static void add_look(struct builder *sql)
 
 /* ---- Settling ----------------------------------------------------------------------------- */
 
-static void add_keys(struct builder *sql)
+void add_keys(struct builder *sql)
 {
     ADD(sql, " WHERE t.%s IN (?", sql->column[sql->table->key]);
     for (size_t i = 1; i < sql->count; i++)
@@ -503,6 +489,12 @@ char *sql_text(enum statement statement, size_t count, const struct outbox_store
         [STATEMENT_ENQUEUE] = add_enqueue,
         [STATEMENT_STATS] = add_stats,
         [STATEMENT_SMALL_STATS] = add_small_stats,
+        [STATEMENT_OLD_DELIVERED] = add_old_delivered,
+        [STATEMENT_OLD_DEAD] = add_old_dead,
+        [STATEMENT_LOCK_DELIVERED] = add_lock_delivered,
+        [STATEMENT_LOCK_DEAD] = add_lock_dead,
+        [STATEMENT_DELETE] = add_delete,
+        [STATEMENT_COUNT_OLD] = add_count_old,
     };
     struct builder sql = {.store = store,
                           .table = table,

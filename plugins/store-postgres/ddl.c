@@ -6,27 +6,6 @@
 
 #include <stdlib.h>
 
-static const char *const definitions[ROLE_COUNT] = {
-    [ROLE_EVENT_ID] = "uuid PRIMARY KEY DEFAULT gen_random_uuid()",
-    [ROLE_EVENT_TYPE] = "text NOT NULL",
-    [ROLE_PARTITION_KEY] = "text",
-    [ROLE_PAYLOAD] = "bytea NOT NULL",
-    [ROLE_HEADERS] = "jsonb NOT NULL DEFAULT '{}'",
-    [ROLE_STATUS] = "text NOT NULL DEFAULT 'PENDING'",
-    [ROLE_ATTEMPTS] = "integer NOT NULL DEFAULT 0",
-    [ROLE_LAST_ERROR] = "text",
-    [ROLE_AVAILABLE_AT] = "timestamp with time zone NOT NULL DEFAULT now()",
-    [ROLE_LOCKED_BY] = "text",
-    [ROLE_LOCKED_AT] = "timestamp with time zone",
-    [ROLE_DELIVERED_AT] = "timestamp with time zone",
-    [ROLE_CREATED_AT] = "timestamp with time zone NOT NULL DEFAULT now()",
-    [ROLE_UPDATED_AT] = "timestamp with time zone NOT NULL DEFAULT now()",
-    [ROLE_ORDERING_KEY] = "text",
-    [ROLE_AGGREGATE_TYPE] = "text",
-    [ROLE_AGGREGATE_ID] = "text",
-    [ROLE_SEQ] = "bigint GENERATED ALWAYS AS IDENTITY",
-};
-
 static const char *const comments[DDL_STEP_COUNT] = {
     [DDL_TABLE] =
         "-- The outbox. Vacuum comes early and often: every event leaves dead rows behind.",
@@ -47,30 +26,113 @@ const char *ddl_comment(enum ddl_step step)
     return comments[step];
 }
 
-static void add_table(struct buffer *sql, const struct names *names)
+static bool has(const struct outbox_store *store, enum role role)
 {
+    return store->names.column[role] != NULL;
+}
+
+/* An id or an insertion sequence: what the claim index ends with. */
+static enum role tie_of(const struct outbox_store *store)
+{
+    return has(store, ROLE_SEQ) ? ROLE_SEQ : ROLE_EVENT_ID;
+}
+
+bool ddl_has(enum ddl_step step, const struct outbox_store *store)
+{
+    switch (step) {
+    case DDL_COLUMNS:
+        return store->layout->is_upgraded;
+    case DDL_CLAIM_INDEX: /* the primary key does as well where nothing but an id is asked for */
+        return has(store, ROLE_STATUS) || has(store, ROLE_AVAILABLE_AT) || has(store, ROLE_SEQ);
+    case DDL_LEASE_INDEX:
+        return has(store, ROLE_STATUS) && has(store, ROLE_LOCKED_AT) &&
+               states_have(&store->states, STATE_DELIVERING);
+    case DDL_DEAD_INDEX:
+        return has(store, ROLE_STATUS) && has(store, ROLE_UPDATED_AT) &&
+               states_have(&store->states, STATE_DEAD) && has(store, ROLE_AVAILABLE_AT);
+    default:
+        return true;
+    }
+}
+
+/* Numbers where every state is one. */
+static enum state_kind state_kind(const struct outbox_store *store)
+{
+    enum state misfit;
+    return states_fit(&store->states, STATE_AS_INTEGER, &misfit) ? STATE_AS_INTEGER : STATE_AS_TEXT;
+}
+
+static const char *type_of(const struct outbox_store *store, enum role role)
+{
+    if (role == ROLE_PAYLOAD && store->settings.binary_payload)
+        return "bytea NOT NULL";
+    if (role == ROLE_STATUS && state_kind(store) == STATE_AS_INTEGER)
+        return "smallint NOT NULL";
+    return store->layout->definition[role];
+}
+
+static void add_states(struct buffer *sql, const struct outbox_store *store)
+{
+    const char *comma = "";
+    buffer_text(sql, "    CHECK (%s IN (", store->names.quoted[ROLE_STATUS]);
+    for (enum state state = STATE_PENDING; state < STATE_COUNT; state++) {
+        if (!states_have(&store->states, state))
+            continue;
+        buffer_text(sql, "%s", comma);
+        states_literal(&store->states, state, state_kind(store), sql);
+        comma = ", ";
+    }
+    buffer_text(sql, "))");
+}
+
+static void add_constraint(struct buffer *sql, const struct outbox_store *store)
+{
+    const struct names *names = &store->names;
+    bool dated = has(store, ROLE_CREATED_TS);
+    if (dated)
+        buffer_text(sql, ",\n    PRIMARY KEY (%s, %s)", names->quoted[ROLE_EVENT_ID],
+                    names->quoted[ROLE_CREATED_TS]);
+    if (has(store, ROLE_STATUS)) {
+        buffer_text(sql, ",\n");
+        add_states(sql, store);
+    }
+}
+
+static void add_table(struct buffer *sql, const struct outbox_store *store)
+{
+    const struct names *names = &store->names;
+    const char *comma = "";
     buffer_text(sql, "CREATE TABLE IF NOT EXISTS %s (\n", names->table);
-    for (int role = 0; role < ROLE_COUNT; role++)
-        buffer_text(sql, "    %s %s,\n", names->quoted[role], definitions[role]);
-    buffer_text(sql, "    CHECK (%s IN ('PENDING', 'DELIVERING', 'DELIVERED', 'DEAD'))\n",
-                names->quoted[ROLE_STATUS]);
-    buffer_text(sql, ") WITH (autovacuum_vacuum_scale_factor = 0.01,"
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        if (!has(store, (enum role)role))
+            continue;
+        buffer_text(sql, "%s    %s %s", comma, names->quoted[role],
+                    type_of(store, (enum role)role));
+        if (role == ROLE_STATUS) {
+            buffer_text(sql, " DEFAULT ");
+            states_literal(&store->states, STATE_PENDING, state_kind(store), sql);
+        }
+        comma = ",\n";
+    }
+    add_constraint(sql, store);
+    buffer_text(sql, "\n) WITH (autovacuum_vacuum_scale_factor = 0.01,"
                      " autovacuum_vacuum_threshold = 5000,\n"
                      "        autovacuum_analyze_scale_factor = 0.05,"
                      " autovacuum_vacuum_cost_limit = 2000)");
 }
 
-static void add_columns(struct buffer *sql, const struct names *names)
+static void add_columns(struct buffer *sql, const struct outbox_store *store)
 {
+    const struct names *names = &store->names;
     buffer_text(sql, "ALTER TABLE %s", names->table);
-    for (int role = ROLE_ORDERING_KEY; role < ROLE_COUNT; role++)
+    for (int role = ROLE_ORDERING_KEY; role <= ROLE_SEQ; role++)
         buffer_text(sql, "%s\n    ADD COLUMN IF NOT EXISTS %s %s",
-                    role == ROLE_ORDERING_KEY ? "" : ",", names->quoted[role], definitions[role]);
+                    role == ROLE_ORDERING_KEY ? "" : ",", names->quoted[role],
+                    store->layout->definition[role]);
 }
 
 /* Index names share a schema with the tables, and are cut at 63 bytes. */
-static void add_index(struct buffer *sql, const struct names *names, const char *purpose,
-                      enum role first, enum role second, const char *state)
+static void begin_index(struct buffer *sql, const struct names *names, const char *purpose)
 {
     char name[64];
     (void)snprintf(name, sizeof(name), "%.48s_%s", names->relation, purpose);
@@ -79,12 +141,39 @@ static void add_index(struct buffer *sql, const struct names *names, const char 
         sql->failed = true;
         return;
     }
-    buffer_text(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s", quoted, names->table,
-                names->quoted[first]);
-    if (second != first)
-        buffer_text(sql, ", %s", names->quoted[second]);
-    buffer_text(sql, ")\n    WHERE %s = '%s'", names->quoted[ROLE_STATUS], state);
+    buffer_text(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (", quoted, names->table);
     free(quoted);
+}
+
+static void end_index(struct buffer *sql, const struct outbox_store *store, enum state state)
+{
+    buffer_text(sql, ")\n    WHERE %s = ", store->names.quoted[ROLE_STATUS]);
+    states_literal(&store->states, state, state_kind(store), sql);
+}
+
+/* Layout velmie has its own, on (status, id) of all rows. */
+static void add_claim_index(struct buffer *sql, const struct outbox_store *store)
+{
+    const struct names *names = &store->names;
+    bool whole = has(store, ROLE_STATUS) && !has(store, ROLE_AVAILABLE_AT);
+    begin_index(sql, names, "claim");
+    if (whole)
+        buffer_text(sql, "%s, ", names->quoted[ROLE_STATUS]);
+    if (has(store, ROLE_AVAILABLE_AT))
+        buffer_text(sql, "%s, ", names->quoted[ROLE_AVAILABLE_AT]);
+    buffer_text(sql, "%s", names->quoted[tie_of(store)]);
+    if (has(store, ROLE_STATUS) && !whole)
+        end_index(sql, store, STATE_PENDING);
+    else
+        buffer_text(sql, ")");
+}
+
+static void add_state_index(struct buffer *sql, const struct outbox_store *store,
+                            const char *purpose, enum role role, enum state state)
+{
+    begin_index(sql, &store->names, purpose);
+    buffer_text(sql, "%s", store->names.quoted[role]);
+    end_index(sql, store, state);
 }
 
 static void add_function_name(struct buffer *sql, const struct names *names)
@@ -119,31 +208,31 @@ static void add_trigger(struct buffer *sql, const struct names *names)
     add_function_name(sql, names);
 }
 
-char *ddl_text(enum ddl_step step, const struct names *names)
+char *ddl_text(enum ddl_step step, const struct outbox_store *store)
 {
     struct buffer sql = {0};
     switch (step) {
     case DDL_TABLE:
-        add_table(&sql, names);
+        add_table(&sql, store);
         break;
     case DDL_COLUMNS:
-        add_columns(&sql, names);
+        add_columns(&sql, store);
         break;
     case DDL_CLAIM_INDEX:
-        add_index(&sql, names, "claim", ROLE_AVAILABLE_AT, ROLE_SEQ, "PENDING");
+        add_claim_index(&sql, store);
         break;
     case DDL_LEASE_INDEX:
-        add_index(&sql, names, "lease", ROLE_LOCKED_AT, ROLE_LOCKED_AT, "DELIVERING");
+        add_state_index(&sql, store, "lease", ROLE_LOCKED_AT, STATE_DELIVERING);
         break;
     case DDL_DEAD_INDEX:
-        add_index(&sql, names, "dead", ROLE_UPDATED_AT, ROLE_UPDATED_AT, "DEAD");
+        add_state_index(&sql, store, "dead", ROLE_UPDATED_AT, STATE_DEAD);
         break;
     case DDL_FUNCTION:
-        add_function(&sql, names);
+        add_function(&sql, &store->names);
         break;
     case DDL_TRIGGER:
     case DDL_STEP_COUNT:
-        add_trigger(&sql, names);
+        add_trigger(&sql, &store->names);
         break;
     }
     return buffer_take(&sql);

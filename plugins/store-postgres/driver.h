@@ -6,17 +6,24 @@
 #define STORE_POSTGRES_DRIVER_H
 
 #include "binary.h"
+#include "holdback.h"
 #include "names.h"
+#include "states.h"
 #include "watermark.h"
 
 #include <libpq-fe.h>
 #include <outbox/plugin.h>
+#include <stdatomic.h>
 
 /* The first key of every advisory lock taken by this driver; the second is the table's oid, or a
  * hash of its name. */
 #define LOCK_AWAKE 20319 /* held by a relay that sleeps: the trigger looks at it */
 #define LOCK_SCHEMA 20320
 #define LOCK_MAINTAIN 20321 /* held by the session that maintains the table */
+
+/* Events that are held back in memory at a time, of tables that cannot put off a retry. Each claim
+ * names them all to the server. */
+#define HELD_BACK_MAX 10000
 
 /* ---- Settings ----------------------------------------------------------------------------- */
 
@@ -30,7 +37,8 @@ struct settings {
     int64_t statement_timeout; /* milliseconds, 0: none */
     uint32_t mode;             /* enum outbox_claim_mode */
     bool delete_delivered;
-    bool wake; /* init makes the trigger */
+    bool wake;           /* init makes the trigger */
+    bool binary_payload; /* init makes the payload bytea, whatever the layout's usual type */
 };
 
 enum outbox_status settings_init(struct settings *settings,
@@ -40,6 +48,19 @@ void settings_clear(struct settings *settings);
 
 /* Blots out every secret in `text`. */
 void settings_scrub(const struct settings *settings, char *text);
+
+/* Layout, names and states of a store whose settings are known. */
+enum outbox_status shape_init(struct outbox_store *store, const struct outbox_settings *values,
+                              struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* Whether the table must have a column for `role`. */
+bool shape_requires(const struct outbox_store *store, enum role role);
+
+/* In binary format; data NULL: SQL NULL. */
+struct parameter {
+    const char *data;
+    size_t len;
+};
 
 /* ---- The table as one session found it ---------------------------------------------------- */
 
@@ -62,14 +83,30 @@ enum field {
     FIELD_COUNT
 };
 
+/* What the values of an ordering column are, of which a position is made. */
+enum tie_kind {
+    TIE_NUMBER,
+    TIE_INSTANT,
+    TIE_UUID,
+    TIE_BYTES,
+    TIE_OTHER /* no position: every scan begins at the start */
+};
+
 struct table {
     bool exists;
     Oid oid;
     bool by_tid; /* rows can be found again by ctid: not partitioned, no children */
     bool has[ROLE_COUNT];
     Oid type[ROLE_COUNT];
-    char id_type[80];       /* to cast text to */
-    enum role tie;          /* what orders events that became available at the same instant */
+    char id_type[80]; /* to cast text to */
+    enum state_kind state_kind;
+    char state_cast[96];     /* what a state's literal ends with: "", "::mood" */
+    size_t error_characters; /* that last_error holds at most, 0: any number */
+    bool makes_created_ts;   /* it is generated, or has a default */
+    bool holds_back;         /* a retry can only be put off in memory */
+    bool writes_failures;    /* there is a column for something that a failure changes */
+    enum role tie;           /* what orders events that became available at the same instant */
+    enum tie_kind tie_kind;
     int field[FIELD_COUNT]; /* column of a claim's result, -1: not there */
     Oid claim_index;        /* 0: none that fits */
     bool lease_index, dead_index, id_index, id_unique;
@@ -102,10 +139,26 @@ const char *table_remedy(const struct table *table);
 enum outbox_status table_failure(const struct outbox_store *store, const struct table *table,
                                  struct outbox_error *error);
 
-/* Whether `role` must be there to relay in `mode`. */
-bool table_requires(enum role role, uint32_t mode);
+/* Which index claims use, and what it orders by. */
+void table_read_indexes(struct table *table, const struct outbox_store *store,
+                        const PGresult *indexes);
+extern const char table_indexes_sql[]; /* $1 the table's name */
+
+/* A position in the order of claims and back. */
+struct position table_position(const struct table *table, const PGresult *result, int row, int at,
+                               int tie);
+struct parameter table_tie(const struct table *table, struct position position, char bytes[16]);
 
 /* ---- Statements --------------------------------------------------------------------------- */
+
+/* The numbers of a claim's parameters, 0: not there. */
+struct claim_places {
+    int limit, at, tie, payload, held, token, count;
+};
+struct claim_places claim_places(const struct outbox_store *store, const struct table *table);
+
+/* The same of a look, which has only these. */
+struct claim_places look_places(const struct table *table);
 
 enum statement {
     STATEMENT_ASYNC_COMMIT, /* for this transaction */
@@ -133,12 +186,6 @@ char *sql_text(enum statement statement, const struct outbox_store *store,
                const struct table *table) OUTBOX_MUST_USE;
 
 /* ---- Exchanges: statements sent together and answered together ---------------------------- */
-
-/* In binary format; data NULL: SQL NULL. */
-struct parameter {
-    const char *data;
-    size_t len;
-};
 
 enum { EXCHANGE_MAX = 24, PARAMETER_MAX = 12, NOT_PREPARED = -1 };
 
@@ -205,7 +252,11 @@ struct wake {
 struct outbox_store {
     const struct outbox_host *host;
     struct settings settings;
+    const struct layout *layout;
+    struct states states;
     struct names names;
+    struct holdback holdback; /* by id in its binary format */
+    atomic_bool is_full;      /* of what is held back: it was said */
     struct watermark pending; /* over (available_at, tie) of PENDING */
     struct watermark leases;  /* over locked_at of DELIVERING, tie unused */
     struct wake wake;         /* of the thread that arms */
@@ -216,7 +267,7 @@ struct prepared {
     bool ready;
 };
 
-enum { SCRATCH_COUNT = 10 };
+enum { SCRATCH_COUNT = 12, SCRATCH_HELD = 11 };
 
 struct outbox_session {
     struct outbox_store *store;
@@ -262,8 +313,8 @@ struct claim {
     PGresult *result;           /* the events' memory */
     struct outbox_event *events;
     struct placed *placed; /* beside each event */
-    char *ids;             /* UUIDs as text */
-    size_t capacity;
+    char *ids;             /* ids that are no text in the result, as text */
+    size_t capacity, ids_size;
     char token[128];
     size_t token_len;
     struct claim *next_free;
@@ -303,6 +354,31 @@ enum outbox_status claim_read(struct outbox_session *session, struct claim_plan 
 
 /* A claim of no event; NULL if memory ran out. */
 struct claim *claim_new(struct outbox_session *session) OUTBOX_MUST_USE;
+
+/* What is held back in memory, for tables that cannot put off a retry.
+ *
+ * Before a claim: builds the list of what it leaves out in scratch[SCRATCH_HELD], and returns how
+ * many events, at most `limit`, may be claimed. */
+int64_t held_prepare(struct outbox_session *session, int64_t limit) OUTBOX_MUST_USE;
+
+/* Takes out of a claim's places what is held back by now; returns how many are left. */
+size_t held_filter(const struct outbox_session *session, struct claim *claim, size_t count);
+int64_t held_attempts(const struct outbox_session *session, const struct claim *claim,
+                      size_t index);
+
+/* The settlement that the table can take: where it has no place for a dead event, that stays
+ * pending and is put off for long, and the log says so. */
+struct outbox_settlement held_instead(const struct outbox_session *session,
+                                      const struct claim *claim,
+                                      const struct outbox_settlement *settlement);
+
+/* Before a settlement is sent: once its row is free it must be held back already. */
+void held_put(const struct outbox_session *session, const struct claim *claim,
+              const struct outbox_settlement *settlement, int charge);
+
+/* After it is committed. */
+void held_settled(const struct outbox_session *session, const struct outbox_settle_request *settle,
+                  const struct claim *claim);
 
 /* The held rows, if any, were let go: they are to be found again. */
 void claim_lost(struct outbox_session *session);
@@ -352,10 +428,13 @@ enum ddl_step {
     DDL_STEP_COUNT
 };
 
+/* Whether the layout's table needs it at all. */
+bool ddl_has(enum ddl_step step, const struct outbox_store *store);
+
 /* What the step is for, as an SQL comment. */
 const char *ddl_comment(enum ddl_step step);
 
 /* malloc'ed; NULL if memory ran out. */
-char *ddl_text(enum ddl_step step, const struct names *names) OUTBOX_MUST_USE;
+char *ddl_text(enum ddl_step step, const struct outbox_store *store) OUTBOX_MUST_USE;
 
 #endif

@@ -9,7 +9,7 @@
 #define CHUNK_EVENTS 5000
 #define CHUNK_BYTES (UINT64_C(8) << 20)
 
-enum { ARRAYS = 9 };
+enum { ARRAYS = 10 };
 
 static const struct outbox_new_event *event_at(const struct outbox_enqueue_request *request,
                                                uint64_t index)
@@ -37,6 +37,42 @@ static bool looks_like_object(struct outbox_slice headers)
     return at < headers.len && headers.data[at] == '{';
 }
 
+/* Bytes are taken to be those of a UUID. */
+static bool is_uuid(const struct table *table)
+{
+    return table->type[ROLE_EVENT_ID] == TYPE_UUID || table->type[ROLE_EVENT_ID] == TYPE_BYTEA;
+}
+
+/* What the table has no column for cannot be enqueued: it would be lost without a word. */
+static enum outbox_status check_columns(const struct outbox_session *session,
+                                        const struct outbox_enqueue_request *request,
+                                        uint64_t index, struct outbox_error *error)
+{
+    const struct outbox_new_event *event = event_at(request, index);
+    const struct {
+        enum role role;
+        bool given;
+    } optional[] = {{ROLE_HEADERS, event->headers.data != NULL},
+                    {ROLE_PARTITION_KEY, event->partition_key.data != NULL},
+                    {ROLE_ORDERING_KEY, event->ordering_key.data != NULL},
+                    {ROLE_AGGREGATE_TYPE, event->aggregate_type.data != NULL},
+                    {ROLE_AGGREGATE_ID, event->aggregate_id.data != NULL},
+                    {ROLE_AVAILABLE_AT, event->available_at != 0}};
+    const struct layout *layout = session->store->layout;
+    for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+        if (!optional[i].given || session->table.has[optional[i].role])
+            continue;
+        char why[160];
+        (void)snprintf(why, sizeof(why), "the table has no column for %s%s",
+                       role_name(optional[i].role),
+                       layout->is_upgraded ? "; `outbox-relay init` adds it"
+                       : layout->is_open   ? "; `columns` names it if there is one"
+                                           : "");
+        return refuse(request, index, "", error, why);
+    }
+    return OUTBOX_OK;
+}
+
 static enum outbox_status check_event(const struct outbox_session *session,
                                       const struct outbox_enqueue_request *request, uint64_t index,
                                       struct outbox_error *error)
@@ -45,9 +81,9 @@ static enum outbox_status check_event(const struct outbox_session *session,
     const struct table *table = &session->table;
     Oid id_type = table->type[ROLE_EVENT_ID];
     char uuid[UUID_BYTES];
-    if (id_type == TYPE_UUID && event->id.data && !uuid_parse(event->id, uuid))
+    if (is_uuid(table) && event->id.data && !uuid_parse(event->id, uuid))
         return refuse(request, index, "", error, "the id is no UUID");
-    bool makes_id = id_type == TYPE_UUID || id_type == TYPE_TEXT || id_type == TYPE_VARCHAR;
+    bool makes_id = is_uuid(table) || id_type == TYPE_TEXT || id_type == TYPE_VARCHAR;
     if (!makes_id && !event->id.data)
         return refuse(request, index, "", error,
                       "the table's ids are no UUIDs, so one must be given");
@@ -57,24 +93,7 @@ static enum outbox_status check_event(const struct outbox_session *session,
         return refuse(request, index, "", error, "the payload is missing");
     if (event->headers.data && !looks_like_object(event->headers))
         return refuse(request, index, "", error, "the headers are no JSON object");
-    const struct {
-        enum role role;
-        struct outbox_slice value;
-    } optional[] = {{ROLE_HEADERS, event->headers},
-                    {ROLE_PARTITION_KEY, event->partition_key},
-                    {ROLE_ORDERING_KEY, event->ordering_key},
-                    {ROLE_AGGREGATE_TYPE, event->aggregate_type},
-                    {ROLE_AGGREGATE_ID, event->aggregate_id}};
-    for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
-        if (!optional[i].value.data || table->has[optional[i].role])
-            continue;
-        char why[160];
-        (void)snprintf(why, sizeof(why),
-                       "the table has no column for %s; `outbox-relay init` adds it",
-                       role_name(optional[i].role));
-        return refuse(request, index, "", error, why);
-    }
-    return OUTBOX_OK;
+    return check_columns(session, request, index, error);
 }
 
 /* ---- Inserting ---------------------------------------------------------------------------- */
@@ -82,11 +101,12 @@ static enum outbox_status check_event(const struct outbox_session *session,
 static enum outbox_status add_id(struct outbox_session *session,
                                  const struct outbox_new_event *event, struct outbox_error *error)
 {
-    struct buffer *ids = &session->scratch[0];
-    bool binary = session->table.type[ROLE_EVENT_ID] == TYPE_UUID;
+    struct buffer *ids = &session->scratch[0], *seconds = &session->scratch[9];
+    bool binary = is_uuid(&session->table);
     char bytes[UUID_BYTES], text[UUID_TEXT];
     if (event->id.data && !binary) {
         array_add_slice(ids, event->id);
+        array_add_null(seconds);
         return OUTBOX_OK;
     }
     bool made = event->id.data ? uuid_parse(event->id, bytes) : uuid_make(bytes);
@@ -94,6 +114,7 @@ static enum outbox_status add_id(struct outbox_session *session,
         return outbox_fail(error, OUTBOX_INTERNAL, "", "make an event id: no randomness");
     uuid_format(bytes, text);
     array_add(ids, binary ? bytes : text, binary ? UUID_BYTES : UUID_TEXT);
+    array_add_int64(seconds, (int64_t)((uint64_t)get_int64(bytes) >> 16) / 1000);
     return OUTBOX_OK;
 }
 
@@ -121,12 +142,16 @@ static enum outbox_status build_chunk(struct outbox_session *session,
                                       const struct outbox_enqueue_request *request, uint64_t first,
                                       uint64_t *count, struct outbox_error *error)
 {
-    static const enum type_oid types[ARRAYS] = {TYPE_TEXT, TYPE_TEXT,        TYPE_BYTEA,
-                                                TYPE_TEXT, TYPE_TIMESTAMPTZ, TYPE_TEXT,
-                                                TYPE_TEXT, TYPE_TEXT,        TYPE_TEXT};
-    bool uuid = session->table.type[ROLE_EVENT_ID] == TYPE_UUID;
+    static const enum type_oid types[ARRAYS] = {TYPE_TEXT,        TYPE_TEXT, TYPE_BYTEA, TYPE_TEXT,
+                                                TYPE_TIMESTAMPTZ, TYPE_TEXT, TYPE_TEXT,  TYPE_TEXT,
+                                                TYPE_TEXT,        TYPE_INT8};
+    const struct table *table = &session->table;
     for (int i = 0; i < ARRAYS; i++)
-        array_begin(&session->scratch[i], i == 0 && uuid ? TYPE_UUID : types[i]);
+        array_begin(&session->scratch[i], types[i]);
+    if (is_uuid(table))
+        array_begin(&session->scratch[0], (enum type_oid)table->type[ROLE_EVENT_ID]);
+    if (table->type[ROLE_PAYLOAD] != TYPE_BYTEA)
+        array_begin(&session->scratch[2], TYPE_TEXT);
     uint64_t added = 0, bytes = 0;
     while (added < *count && added < CHUNK_EVENTS && bytes < CHUNK_BYTES) {
         const struct outbox_new_event *event = event_at(request, first + added);

@@ -4,23 +4,10 @@
  */
 #include "names.h"
 
-#include "binary.h"
-
 #include <stdlib.h>
 
 /* Longer identifiers are cut by the server without a word, and would then not be found. */
 enum { IDENTIFIER_MAX = 63 };
-
-static const char *const role_names[ROLE_COUNT] = {
-    "event_id",   "event_type", "partition_key", "payload",        "headers",      "status",
-    "attempts",   "last_error", "available_at",  "locked_by",      "locked_at",    "delivered_at",
-    "created_at", "updated_at", "ordering_key",  "aggregate_type", "aggregate_id", "seq",
-};
-
-const char *role_name(enum role role)
-{
-    return role_names[role];
-}
 
 char *quote_identifier(const char *text, size_t len)
 {
@@ -135,12 +122,19 @@ static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b
     return row[b_len];
 }
 
-static enum role nearest_role(struct outbox_slice name)
+static bool has_role(const struct layout *layout, int role)
+{
+    return layout->is_open || layout->column[role];
+}
+
+static enum role nearest_role(const struct layout *layout, struct outbox_slice name)
 {
     enum role best = ROLE_EVENT_ID;
     size_t best_distance = SIZE_MAX;
     for (int role = 0; role < ROLE_COUNT; role++) {
-        const char *known = role_names[role];
+        if (!has_role(layout, role))
+            continue;
+        const char *known = role_name((enum role)role);
         size_t distance = edit_distance(name.data, (size_t)name.len, known, strlen(known));
         if (distance < best_distance) {
             best_distance = distance;
@@ -150,21 +144,26 @@ static enum role nearest_role(struct outbox_slice name)
     return best;
 }
 
-static enum outbox_status rename_column(struct names *names, const struct outbox_pair *pair,
-                                        struct outbox_error *error)
+static bool is_called(struct outbox_slice name, int role)
+{
+    const char *known = role_name((enum role)role);
+    return strlen(known) == name.len && memcmp(known, name.data, name.len) == 0;
+}
+
+static enum outbox_status rename_column(struct names *names, const struct layout *layout,
+                                        const struct outbox_pair *pair, struct outbox_error *error)
 {
     int role = 0;
-    while (role < ROLE_COUNT && (strlen(role_names[role]) != pair->name.len ||
-                                 memcmp(role_names[role], pair->name.data, pair->name.len) != 0))
+    while (role < ROLE_COUNT && !(is_called(pair->name, role) && has_role(layout, role)))
         role++;
     if (role == ROLE_COUNT)
         return outbox_fail(error, OUTBOX_INVALID, "",
-                           "columns: \"%.*s\" is no column of the openoutbox layout, the nearest "
+                           "columns: \"%.*s\" is no column of the %s layout, the nearest "
                            "is \"%s\"",
-                           (int)pair->name.len, pair->name.data,
-                           role_names[nearest_role(pair->name)]);
+                           (int)pair->name.len, pair->name.data, layout->name,
+                           role_name(nearest_role(layout, pair->name)));
     char key[64];
-    (void)snprintf(key, sizeof(key), "columns.%s", role_names[role]);
+    (void)snprintf(key, sizeof(key), "columns.%s", role_name((enum role)role));
     enum outbox_status status =
         check_identifier(key, pair->value.data, (size_t)pair->value.len, error);
     if (status != OUTBOX_OK)
@@ -179,35 +178,58 @@ static enum outbox_status check_distinct(const struct names *names, struct outbo
 {
     for (int a = 0; a < ROLE_COUNT; a++)
         for (int b = a + 1; b < ROLE_COUNT; b++)
-            if (strcmp(names->column[a], names->column[b]) == 0)
-                return outbox_fail(error, OUTBOX_INVALID, "",
-                                   "columns: %s and %s are both called \"%s\"", role_names[a],
-                                   role_names[b], names->column[a]);
+            if (names->column[a] && names->column[b] &&
+                strcmp(names->column[a], names->column[b]) == 0)
+                return outbox_fail(
+                    error, OUTBOX_INVALID, "", "columns: %s and %s are both called \"%s\"",
+                    role_name((enum role)a), role_name((enum role)b), names->column[a]);
     return OUTBOX_OK;
 }
 
-enum outbox_status names_init(struct names *names, const char *table,
+static enum outbox_status name_columns(struct names *names, const struct layout *layout,
+                                       const struct outbox_setting *columns,
+                                       struct outbox_error *error)
+{
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        if (!layout->column[role])
+            continue;
+        names->column[role] = strdup(layout->column[role]);
+        if (!names->column[role])
+            return outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
+    }
+    enum outbox_status status = OUTBOX_OK;
+    for (uint64_t i = 0; status == OUTBOX_OK && columns && i < columns->pair_count; i++)
+        status = rename_column(names, layout, &columns->pairs[i], error);
+    return status == OUTBOX_OK ? check_distinct(names, error) : status;
+}
+
+static enum outbox_status quote_columns(struct names *names, struct outbox_error *error)
+{
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        if (!names->column[role])
+            continue;
+        names->quoted[role] = quote_identifier(names->column[role], strlen(names->column[role]));
+        if (!names->quoted[role])
+            return outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
+    }
+    return OUTBOX_OK;
+}
+
+enum outbox_status names_init(struct names *names, const struct layout *layout, const char *table,
                               const struct outbox_setting *columns, struct outbox_error *error)
 {
     struct buffer first = {0}, second = {0};
-    enum outbox_status status = split_table(names, table, &first, &second, error);
+    if (!table && !layout->table)
+        return outbox_fail(error, OUTBOX_INVALID, "",
+                           "table: is missing, and the %s layout has no name of its own",
+                           layout->name);
+    enum outbox_status status =
+        split_table(names, table ? table : layout->table, &first, &second, error);
     buffer_clear(&first);
     buffer_clear(&second);
-    for (int role = 0; status == OUTBOX_OK && role < ROLE_COUNT; role++) {
-        names->column[role] = strdup(role_names[role]);
-        if (!names->column[role])
-            status = outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
-    }
-    for (uint64_t i = 0; status == OUTBOX_OK && columns && i < columns->pair_count; i++)
-        status = rename_column(names, &columns->pairs[i], error);
     if (status == OUTBOX_OK)
-        status = check_distinct(names, error);
-    for (int role = 0; status == OUTBOX_OK && role < ROLE_COUNT; role++) {
-        names->quoted[role] = quote_identifier(names->column[role], strlen(names->column[role]));
-        if (!names->quoted[role])
-            status = outbox_fail(error, OUTBOX_INTERNAL, "", "out of memory");
-    }
-    return status;
+        status = name_columns(names, layout, columns, error);
+    return status == OUTBOX_OK ? quote_columns(names, error) : status;
 }
 
 void names_clear(struct names *names)

@@ -19,18 +19,30 @@ static const struct outbox_option options[] = {
      .help = "Password, where it is kept apart from the url; it overrides the url's."},
     {.name = "table",
      .type = OUTBOX_OPTION_TEXT,
-     .default_value = "openoutbox_events",
      .help =
-         "The table, as it is spelled in the database, with its schema if need be: schema.table."},
+         "The table, as it is spelled in the database, with its schema if need be: schema.table. "
+         "Left out, it is `openoutbox_events` in layout openoutbox and `outbox` in layout velmie; "
+         "layout custom needs it."},
     {.name = "layout",
      .type = OUTBOX_OPTION_CHOICE,
      .default_value = "openoutbox",
-     .choices = "openoutbox",
-     .help = "What the table is like."},
+     .choices = "openoutbox|velmie|custom",
+     .help = "What the table is like; custom is any table with an id, a type and a payload."},
     {.name = "columns",
      .type = OUTBOX_OPTION_MAP,
      .help =
-         "Names of columns that are called otherwise than in the layout: {\"payload\": \"body\"}."},
+         "Names of columns that are called otherwise than in the layout: {\"payload\": \"body\"}. "
+         "In "
+         "layout custom it also says which columns there are beside `id`, `type` and `payload`."},
+    {.name = "states",
+     .type = OUTBOX_OPTION_MAP,
+     .help = "Layout custom: what the status column holds, {\"pending\": \"0\", \"delivered\": "
+             "\"1\", \"dead\": \"-1\"}; a state that is left out the table does not have. Without "
+             "it, the words PENDING, DELIVERING, DELIVERED and DEAD."},
+    {.name = "binary_payload",
+     .type = OUTBOX_OPTION_BOOL,
+     .default_value = "false",
+     .help = "Whether init makes the payload bytea, where layout velmie would have json."},
     {.name = "statement_timeout",
      .type = OUTBOX_OPTION_DURATION,
      .default_value = "60s",
@@ -47,6 +59,7 @@ static void store_free(struct outbox_store *store)
     names_clear(&store->names);
     watermark_clear(&store->pending);
     watermark_clear(&store->leases);
+    holdback_clear(&store->holdback);
     free(store);
 }
 
@@ -62,11 +75,10 @@ static enum outbox_status open_store(const struct outbox_host *host,
     store->host = host;
     watermark_init(&store->pending);
     watermark_init(&store->leases);
+    holdback_init(&store->holdback, HELD_BACK_MAX);
     enum outbox_status status = settings_init(&store->settings, config, error);
     if (status == OUTBOX_OK)
-        status = names_init(&store->names,
-                            outbox_setting_text(config->settings, "table", "openoutbox_events"),
-                            outbox_setting_find(config->settings, "columns"), error);
+        status = shape_init(store, config->settings, error);
     if (status != OUTBOX_OK) {
         store_free(store);
         return status;

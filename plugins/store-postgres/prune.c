@@ -110,8 +110,8 @@ enum outbox_status prune_events(struct outbox_session *session,
     enum outbox_status status = exchange_rollback(session, error);
     if (status == OUTBOX_OK)
         status = table_ensure(session, error);
-    if (status != OUTBOX_OK)
-        return status;
+    if (status != OUTBOX_OK || !session->table.has[ROLE_STATUS])
+        return status; /* without a status nothing is known to be finished */
     if (request->only_count)
         return count_old(session, request, result, error);
     unsigned tries = 0;

@@ -59,43 +59,82 @@ static void check_rights(struct reader *reader, const struct outbox_store *store
                "`outbox-relay enqueue` cannot work");
 }
 
+/* By which columns claims would have an index. */
+static void name_claim_keys(const struct outbox_store *store, const struct table *table, char *keys,
+                            size_t size)
+{
+    const struct names *names = &store->names;
+    bool has_time = table->has[ROLE_AVAILABLE_AT], has_state = table->has[ROLE_STATUS];
+    bool partial = store->layout->is_upgraded;
+    (void)snprintf(
+        keys, size, "%s%s%s%s%s", has_state && !partial ? names->column[ROLE_STATUS] : "",
+        has_state && !partial ? ", " : "", has_time ? names->column[ROLE_AVAILABLE_AT] : "",
+        has_time ? ", " : "", names->column[table->tie]);
+}
+
 static void check_indexes(struct reader *reader, const struct outbox_store *store,
                           const struct table *table)
 {
     const struct names *names = &store->names;
-    const char *const format = "table %s has no index on (%s)%s: %s; `outbox-relay init` makes it";
-    char keys[140];
-    (void)snprintf(keys, sizeof(keys), "%s, %s", names->column[ROLE_AVAILABLE_AT],
-                   names->column[table->tie]);
+    const char *const format = "table %s has no index on (%s)%s: %s; %s";
+    const char *remedy = store->layout->is_upgraded ? "`outbox-relay init` makes it" : "make one";
+    char keys[210];
+    name_claim_keys(store, table, keys, sizeof(keys));
     if (!table->claim_index)
-        report(reader, OUTBOX_LOG_WARN, format, names->table, keys, " of pending events",
-               "claims become slow as the table grows");
+        report(reader, OUTBOX_LOG_WARN, format, names->table, keys,
+               store->layout->is_upgraded ? " of pending events" : "",
+               "claims become slow as the table grows", remedy);
     if (!table->id_index)
         report(
             reader, OUTBOX_LOG_WARN,
             "table %s has no index that begins with %s: settling reads the whole table; make one",
             names->table, names->column[ROLE_EVENT_ID]);
-    if (!table->id_unique)
+    if (!table->id_unique && table->id_index)
         report(reader, OUTBOX_LOG_WARN,
                "table %s has no unique index on %s: events with the same id are settled together; "
                "make one",
                names->table, names->column[ROLE_EVENT_ID]);
     if (!table->lease_index && store->settings.mode == OUTBOX_MODE_LEASE)
         report(reader, OUTBOX_LOG_WARN, format, names->table, names->column[ROLE_LOCKED_AT],
-               " of events being delivered", "looking for expired leases becomes slow");
-    if (!table->dead_index)
+               " of events being delivered", "looking for expired leases becomes slow", remedy);
+    if (!table->dead_index && table->has[ROLE_STATUS])
         report(reader, OUTBOX_LOG_INFO, format, names->table, names->column[ROLE_STATUS],
-               " or of dead events", "they are not counted on a large table");
+               " or of dead events", "they are not counted on a large table", remedy);
+}
+
+/* What the relay does in place of what the table has no column for. */
+static void check_memory(struct reader *reader, const struct outbox_store *store,
+                         const struct table *table)
+{
+    const char *name = store->names.table;
+    if (table->holds_back)
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no available_at: a retry is held back in this relay's memory, which a "
+               "restart and other relays do not know",
+               name);
+    if (!table->has[ROLE_ATTEMPTS])
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no attempts: they are counted in this relay's memory", name);
+    if (!table->has[ROLE_LAST_ERROR])
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no last_error: why an event failed is not written down", name);
+    if (!table->has[ROLE_STATUS] || !states_have(&store->states, STATE_DEAD))
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no place for dead events: they stay, are tried again after "
+               "retry.max_delay, and are logged as errors",
+               name);
 }
 
 static void check_extras(struct reader *reader, const struct outbox_store *store,
                          const struct table *table)
 {
     for (int role = 0; role < ROLE_COUNT; role++)
-        if (!table->has[role] && !table_requires((enum role)role, store->settings.mode))
+        if (store->names.column[role] && !table->has[role] &&
+            !shape_requires(store, (enum role)role))
             report(reader, OUTBOX_LOG_INFO, "table %s has no column %s%s", store->names.table,
                    store->names.column[role],
                    role == ROLE_SEQ ? ": events of the same instant have no order" : "");
+    check_memory(reader, store, table);
     if (!table->trigger)
         report(reader, OUTBOX_LOG_INFO,
                "table %s has no wake-up trigger: new events are found by polling",
@@ -132,12 +171,12 @@ static enum outbox_status check_leases(struct reader *reader, struct outbox_sess
                                        const struct table *table, struct outbox_error *error)
 {
     const struct names *names = &session->store->names;
-    if (!table->lease_index || !table->may_select)
+    if (!table->lease_index || !table->may_select || table->problems.len > 0)
         return OUTBOX_OK;
     struct buffer sql = {0};
-    buffer_text(&sql,
-                "SELECT EXISTS (SELECT FROM %s WHERE %s = 'DELIVERING' AND %s IS NULL LIMIT 1)",
-                names->table, names->quoted[ROLE_STATUS], names->quoted[ROLE_LOCKED_AT]);
+    buffer_text(&sql, "SELECT EXISTS (SELECT FROM %s WHERE %s = '%s' AND %s IS NULL LIMIT 1)",
+                names->table, names->quoted[ROLE_STATUS],
+                session->store->states.text[STATE_DELIVERING], names->quoted[ROLE_LOCKED_AT]);
     char *text = buffer_take(&sql);
     if (!text)
         return failure_of_memory(error);
@@ -192,7 +231,7 @@ static enum outbox_status check(struct outbox_store *store, struct outbox_sessio
 static enum outbox_status print_step(struct outbox_store *store, enum ddl_step step, char **sql,
                                      struct reader *reader, struct outbox_error *error)
 {
-    *sql = ddl_text(step, &store->names);
+    *sql = ddl_text(step, store);
     if (!*sql)
         return failure_of_memory(error);
     struct buffer whole = {0};
@@ -210,6 +249,8 @@ static enum outbox_status print(struct outbox_store *store, struct reader *reade
     int steps = store->settings.wake ? DDL_STEP_COUNT : DDL_FUNCTION;
     for (int step = 0; status == OUTBOX_OK && step < steps; step++) {
         char *sql;
+        if (!ddl_has((enum ddl_step)step, store))
+            continue;
         status = print_step(store, (enum ddl_step)step, &sql, reader, error);
         free(sql);
     }
@@ -219,6 +260,8 @@ static enum outbox_status print(struct outbox_store *store, struct reader *reade
 static bool is_needed(enum ddl_step step, const struct outbox_store *store,
                       const struct table *table)
 {
+    if (!ddl_has(step, store))
+        return false;
     switch (step) {
     case DDL_TABLE:
         return !table->exists;
@@ -244,7 +287,8 @@ static enum outbox_status run_one(struct outbox_session *session, const char *sq
     return exchange_run(session, what, error);
 }
 
-/* Runs what is needed, looking again before each step: one step may do the work of a later one. */
+/* Runs what is needed, looking again before each step: one step may do the work of a later one. A
+ * table of another layout than ours is left as it was made. */
 static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_session *session,
                                       struct table *table, struct reader *reader,
                                       struct outbox_error *error)
@@ -253,6 +297,8 @@ static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_
         enum outbox_status status = table_examine(session, table, error);
         if (status != OUTBOX_OK)
             return status;
+        if (step == DDL_TABLE && table->exists && !store->layout->is_upgraded)
+            return table->problems.len > 0 ? table_failure(store, table, error) : OUTBOX_OK;
         if (step > DDL_TABLE && table->problems.len > 0)
             return table_failure(store, table, error);
         if (!is_needed((enum ddl_step)step, store, table))

@@ -78,6 +78,7 @@ enum outbox_status settings_init(struct settings *settings,
     settings->mode = config->mode;
     settings->delete_delivered = config->delete_delivered != 0;
     settings->wake = outbox_setting_integer(values, "wake", 1) != 0;
+    settings->binary_payload = outbox_setting_integer(values, "binary_payload", 0) != 0;
     settings->statement_timeout =
         outbox_setting_integer(values, "statement_timeout", INT64_C(60000000000)) / 1000000;
     settings->url = strdup(url);

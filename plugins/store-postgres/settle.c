@@ -56,12 +56,12 @@ static size_t character_len(const unsigned char *at, size_t left)
 }
 
 /* What a broker said may be any bytes. What the column cannot hold becomes '?'. */
-static void make_storable(struct buffer *to, struct outbox_slice text, bool ascii)
+static void make_storable(struct buffer *to, struct outbox_slice text, bool ascii, size_t most)
 {
     const unsigned char *at = (const unsigned char *)text.data;
     size_t left = (size_t)text.len;
     buffer_reset(to);
-    while (left > 0) {
+    for (size_t characters = 0; left > 0 && characters < most; characters++) {
         size_t len = character_len(at, left);
         bool holds = len > 0 && at[0] != 0 && (len == 1 || !ascii);
         if (to->len + (len ? len : 1) > ERROR_TEXT_MAX)
@@ -85,7 +85,8 @@ static void add_error(struct outbox_session *session, struct outbox_slice text)
     const char *encoding = PQparameterStatus(session->conn, "server_encoding");
     bool ascii = encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0;
     struct buffer *storable = &session->scratch[ERROR_TEXT];
-    make_storable(storable, text, ascii);
+    size_t most = session->table.error_characters;
+    make_storable(storable, text, ascii, most > 0 ? most : ERROR_TEXT_MAX);
     errors->failed |= storable->failed;
     array_add(errors, storable->data, storable->len);
 }
@@ -112,11 +113,12 @@ static bool may_use_tids(const struct outbox_session *session,
 static void begin_keys(const struct outbox_session *session, const struct work *work,
                        struct buffer *keys)
 {
+    Oid id = session->table.type[ROLE_EVENT_ID];
     enum type_oid type = TYPE_TEXT;
     if (work->by_tid)
         type = TYPE_TID;
-    else if (session->table.type[ROLE_EVENT_ID] == TYPE_UUID)
-        type = TYPE_UUID;
+    else if (id == TYPE_UUID || id == TYPE_BYTEA)
+        type = (enum type_oid)id;
     array_begin(keys, type);
 }
 
@@ -130,16 +132,23 @@ static void add_key(struct outbox_session *session, const struct work *work, int
 }
 
 static void add_mixed(struct outbox_session *session, struct work *work,
-                      const struct outbox_settlement *settlement)
+                      const struct outbox_settlement *given)
 {
-    bool retry = settlement->verdict == OUTBOX_SETTLE_RETRY;
-    bool dead = settlement->verdict == OUTBOX_SETTLE_DEAD;
-    int64_t delay = retry && settlement->delay > 0 ? settlement->delay : 0;
-    add_key(session, work, MIXED_KEYS, (size_t)settlement->index);
-    array_add_int32(&session->scratch[MIXED_VERDICTS], (int32_t)settlement->verdict);
+    struct outbox_settlement settlement = held_instead(session, work->claim, given);
+    bool retry = settlement.verdict == OUTBOX_SETTLE_RETRY;
+    bool dead = given->verdict == OUTBOX_SETTLE_DEAD;
+    bool charged = dead ? given->charge != 0 : retry;
+    int64_t delay = retry && settlement.delay > 0 ? settlement.delay : 0;
+    held_put(session, work->claim, &settlement, charged);
+    if (!session->table.writes_failures) {
+        work->untouched++;
+        return;
+    }
+    add_key(session, work, MIXED_KEYS, (size_t)settlement.index);
+    array_add_int32(&session->scratch[MIXED_VERDICTS], (int32_t)settlement.verdict);
     array_add_int64(&session->scratch[MIXED_DELAYS], delay < DELAY_MAX ? delay : DELAY_MAX);
-    array_add_int32(&session->scratch[MIXED_CHARGES], retry || (dead && settlement->charge));
-    add_error(session, settlement->error);
+    array_add_int32(&session->scratch[MIXED_CHARGES], charged);
+    add_error(session, settlement.error);
     work->mixed++;
 }
 
@@ -166,7 +175,7 @@ static enum outbox_status add_settlement(struct outbox_session *session, struct 
     case OUTBOX_SETTLE_RELEASE:
         note_released(work, index);
         /* A held row is pending still: without a reason to write it is only let go. */
-        if (!is_lease(session) && !settlement->error.data)
+        if (!is_lease(session) && (!settlement->error.data || !session->table.has[ROLE_LAST_ERROR]))
             work->untouched++;
         else
             add_mixed(session, work, settlement);
@@ -257,6 +266,7 @@ static void read_result(struct outbox_session *session, const struct work *work,
 /* The transaction is committed. */
 static void finish(struct outbox_session *session, const struct work *work)
 {
+    held_settled(session, work->settle, work->claim);
     if (session->held == work->claim)
         session->held = NULL;
     if (position_compare(work->released, POSITION_LAST) < 0)

@@ -60,8 +60,12 @@ static enum outbox_status count_delivered(struct outbox_session *session,
     enum outbox_status status = exchange_run(session, "count the events of", error);
     if (status != OUTBOX_OK)
         return status;
-    stats->delivered = number(exchange_result(session, place), 0, 0);
-    stats->dead = number(exchange_result(session, place), 1, 0);
+    const struct outbox_store *store = session->store;
+    stats->delivered = stats->dead = -1;
+    if (states_have(&store->states, STATE_DELIVERED))
+        stats->delivered = number(exchange_result(session, place), 0, 0);
+    if (states_have(&store->states, STATE_DEAD))
+        stats->dead = number(exchange_result(session, place), 1, 0);
     return OUTBOX_OK;
 }
 
@@ -83,6 +87,10 @@ enum outbox_status stats_read(struct outbox_session *session, struct outbox_stor
     const PGresult *result = exchange_result(session, place);
     stats->estimated = 0;
     read_counts(result, stats);
+    if (!session->table.has[ROLE_STATUS]) {
+        stats->delivered = stats->dead = -1; /* what is there is pending, the rest is gone */
+        return OUTBOX_OK;
+    }
     if (number(result, TABLE_SIZE, 0) <= SMALL_TABLE)
         return count_delivered(session, stats, error);
     estimate_delivered(result, stats);

@@ -6,9 +6,9 @@
 
 #include <stdlib.h>
 
-/* What a column's type may be. The first is the one that `init` makes. */
+/* What a column's type may be; none: any type, which travels as its text. */
 struct expected {
-    Oid types[4];
+    Oid types[5];
     const char *words;
 };
 
@@ -31,7 +31,26 @@ static const struct expected expected[ROLE_COUNT] = {
     [ROLE_AGGREGATE_TYPE] = {{0}, "text"},
     [ROLE_AGGREGATE_ID] = {{0}, "text"},
     [ROLE_SEQ] = {{TYPE_INT8}, "bigint"},
+    [ROLE_CREATED_TS] = {{TYPE_INT8}, "bigint"},
 };
+
+/* Where another layout than openoutbox allows more. Instants without a zone are taken as UTC. */
+static const struct expected looser[ROLE_COUNT] = {
+    [ROLE_PAYLOAD] = {{TYPE_BYTEA, TYPE_JSON, TYPE_JSONB, TYPE_TEXT, TYPE_VARCHAR},
+                      "bytea, json, jsonb or text"},
+    [ROLE_STATUS] = {{0}, "text or integer"},
+    [ROLE_LAST_ERROR] = {{TYPE_TEXT, TYPE_VARCHAR}, "text"},
+    [ROLE_DELIVERED_AT] = {{TYPE_TIMESTAMPTZ, TYPE_TIMESTAMP}, "timestamp with time zone"},
+    [ROLE_CREATED_AT] = {{TYPE_TIMESTAMPTZ, TYPE_TIMESTAMP}, "timestamp with time zone"},
+    [ROLE_UPDATED_AT] = {{TYPE_TIMESTAMPTZ, TYPE_TIMESTAMP}, "timestamp with time zone"},
+    [ROLE_SEQ] = {{TYPE_INT8, TYPE_INT4, TYPE_INT2}, "bigint"},
+};
+
+static const struct expected *expected_of(const struct outbox_store *store, enum role role)
+{
+    bool may_be_more = store->layout->states != &states_openoutbox || store->layout->is_open;
+    return may_be_more && looser[role].words ? &looser[role] : &expected[role];
+}
 
 static const char columns_sql[] =
     "SELECT c.oid, c.relkind, a.attname, a.atttypid, pg_catalog.format_type(a.atttypid, NULL),"
@@ -42,42 +61,11 @@ static const char columns_sql[] =
     " pg_catalog.has_table_privilege(c.oid, 'DELETE'),"
     " EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
     "  WHERE g.tgrelid = c.oid AND p.proname = 'outbox_relay_wake' AND g.tgenabled <> 'D'),"
-    " pg_catalog.quote_ident(current_user)"
+    " pg_catalog.quote_ident(current_user), a.atttypmod, a.attgenerated <> '' OR a.atthasdef"
     " FROM pg_catalog.pg_class c"
     " LEFT JOIN pg_catalog.pg_attribute a"
     "  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " WHERE c.oid = pg_catalog.to_regclass($1)";
-
-/* Of each usable index: its oid, its first three columns, its condition, whether it keeps its first
- * column unique; in a partitioned table it can do so only together with the partition key. */
-static const char indexes_sql[] =
-    "SELECT i.indexrelid, k1.attname, k2.attname, k3.attname,"
-    " coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), ''),"
-    " i.indisunique AND (i.indnkeyatts = 1 OR c.relkind = 'p')"
-    " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid"
-    " JOIN pg_catalog.pg_attribute k1 ON k1.attrelid = i.indrelid AND k1.attnum = i.indkey[0]"
-    " LEFT JOIN pg_catalog.pg_attribute k2 ON k2.attrelid = i.indrelid AND k2.attnum = i.indkey[1]"
-    " LEFT JOIN pg_catalog.pg_attribute k3 ON k3.attrelid = i.indrelid AND k3.attnum = i.indkey[2]"
-    " WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisvalid";
-
-bool table_requires(enum role role, uint32_t mode)
-{
-    switch (role) {
-    case ROLE_PARTITION_KEY:
-    case ROLE_HEADERS:
-    case ROLE_UPDATED_AT:
-    case ROLE_ORDERING_KEY:
-    case ROLE_AGGREGATE_TYPE:
-    case ROLE_AGGREGATE_ID:
-    case ROLE_SEQ:
-        return false;
-    case ROLE_LOCKED_BY:
-    case ROLE_LOCKED_AT:
-        return mode == OUTBOX_MODE_LEASE;
-    default:
-        return true;
-    }
-}
 
 static bool is_true(const PGresult *result, int row, int column)
 {
@@ -89,12 +77,12 @@ static Oid get_oid(const PGresult *result, int row, int column)
     return (Oid)strtoul(PQgetvalue(result, row, column), NULL, 10);
 }
 
-static bool type_fits(enum role role, Oid type)
+static bool type_fits(const struct expected *allowed, Oid type)
 {
-    const Oid *types = expected[role].types;
+    const Oid *types = allowed->types;
     if (types[0] == 0)
-        return true; /* any type: it travels as its text */
-    for (size_t i = 0; i < 4 && types[i]; i++)
+        return true;
+    for (size_t i = 0; i < sizeof(allowed->types) / sizeof(types[0]) && types[i]; i++)
         if (types[i] == type)
             return true;
     return false;
@@ -147,27 +135,73 @@ static const char *kind_words(char kind)
     }
 }
 
-static void read_column(struct table *table, const struct names *names, const PGresult *columns,
-                        int row)
+/* How a state is written in a column of that type. */
+static void read_status(struct table *table, const struct outbox_store *store, const char *name,
+                        const char *type_name)
 {
-    const char *name = PQgetvalue(columns, row, 2);
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        if (strcmp(name, names->column[role]) != 0)
-            continue;
-        Oid type = get_oid(columns, row, 3);
-        const char *type_name = PQgetvalue(columns, row, 4);
-        table->has[role] = true;
-        table->type[role] = type;
-        table->may_update &= !is_settled((enum role)role) || is_true(columns, row, 8);
-        if (role == ROLE_EVENT_ID)
-            (void)snprintf(table->id_type, sizeof(table->id_type), "%s",
-                           type == TYPE_BPCHAR ? "bpchar" : type_name);
-        if (!type_fits((enum role)role, type)) {
-            char found[160];
-            (void)snprintf(found, sizeof(found), " is %s, not ", type_name);
-            problem(table, "column ", name, found, expected[role].words);
-        }
+    Oid type = table->type[ROLE_STATUS];
+    bool integer = type == TYPE_INT2 || type == TYPE_INT4 || type == TYPE_INT8;
+    bool text = type == TYPE_TEXT || type == TYPE_VARCHAR || type == TYPE_BPCHAR;
+    table->state_kind = integer ? STATE_AS_INTEGER : STATE_AS_TEXT;
+    if (!integer && !text)
+        (void)snprintf(table->state_cast, sizeof(table->state_cast), "::%s", type_name);
+    char found[200];
+    enum state misfit;
+    if (!states_fit(&store->states, table->state_kind, &misfit)) {
+        (void)snprintf(found, sizeof(found), " is %s, which cannot hold \"%s\" for %s", type_name,
+                       store->states.text[misfit], state_name(misfit));
+        problem(table, "column ", name, found, ": see `states`");
     }
+    if (store->settings.mode == OUTBOX_MODE_LEASE && type != TYPE_TEXT && type != TYPE_VARCHAR) {
+        (void)snprintf(found, sizeof(found), " is %s, not text, which claim mode lease needs",
+                       type_name);
+        problem(table, "column ", name, found, "");
+    }
+}
+
+static void read_role(struct table *table, const struct outbox_store *store, enum role role,
+                      const PGresult *columns, int row)
+{
+    const char *name = PQgetvalue(columns, row, 2), *type_name = PQgetvalue(columns, row, 4);
+    long modifier = strtol(PQgetvalue(columns, row, 12), NULL, 10);
+    Oid type = get_oid(columns, row, 3);
+    table->has[role] = true;
+    table->type[role] = type;
+    table->may_update &= !is_settled(role) || is_true(columns, row, 8);
+    if (role == ROLE_EVENT_ID)
+        (void)snprintf(table->id_type, sizeof(table->id_type), "%s",
+                       type == TYPE_BPCHAR ? "bpchar" : type_name);
+    if (role == ROLE_STATUS)
+        read_status(table, store, name, type_name);
+    if (role == ROLE_LAST_ERROR && type == TYPE_VARCHAR && modifier > 4)
+        table->error_characters = (size_t)modifier - 4;
+    if (role == ROLE_CREATED_TS)
+        table->makes_created_ts = is_true(columns, row, 13);
+    const struct expected *allowed = expected_of(store, role);
+    if (!type_fits(allowed, type)) {
+        char found[160];
+        (void)snprintf(found, sizeof(found), " is %s, not ", type_name);
+        problem(table, "column ", name, found, allowed->words);
+    }
+}
+
+static void read_column(struct table *table, const struct outbox_store *store,
+                        const PGresult *columns, int row)
+{
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        const char *name = store->names.column[role];
+        if (name && strcmp(PQgetvalue(columns, row, 2), name) == 0)
+            read_role(table, store, (enum role)role, columns, row);
+    }
+}
+
+/* What can be done with the columns that there are. */
+static void draw_conclusions(struct table *table, const struct outbox_store *store)
+{
+    table->holds_back = !table->has[ROLE_AVAILABLE_AT] && store->settings.mode == OUTBOX_MODE_HOLD;
+    table->writes_failures = table->has[ROLE_ATTEMPTS] || table->has[ROLE_LAST_ERROR] ||
+                             table->has[ROLE_AVAILABLE_AT] ||
+                             (table->has[ROLE_STATUS] && states_have(&store->states, STATE_DEAD));
 }
 
 static void read_columns(struct table *table, const struct outbox_store *store,
@@ -184,51 +218,21 @@ static void read_columns(struct table *table, const struct outbox_store *store,
     table->by_tid = is_true(columns, 0, 5);
     table->may_select = is_true(columns, 0, 6);
     table->may_insert = is_true(columns, 0, 7);
-    table->may_update = true;
+    table->may_update = true; /* of all that settling writes; to lock a row takes one column */
     table->may_delete = is_true(columns, 0, 9);
     table->trigger = is_true(columns, 0, 10);
     (void)snprintf(table->user, sizeof(table->user), "%s", PQgetvalue(columns, 0, 11));
-    for (int row = 0; row < PQntuples(columns); row++)
-        read_column(table, &store->names, columns, row);
-    for (int role = 0; role < ROLE_COUNT; role++)
-        if (!table->has[role] && table_requires((enum role)role, store->settings.mode))
-            problem(table, "no column ", store->names.column[role], " of type ",
-                    expected[role].words);
-}
-
-static void read_index(struct table *table, const struct names *names, const PGresult *indexes,
-                       int row)
-{
-    const char *keys[3];
-    for (int i = 0; i < 3; i++)
-        keys[i] = PQgetvalue(indexes, row, 1 + i);
-    const char *condition = PQgetvalue(indexes, row, 4);
-    bool partial = condition[0] != '\0';
-    if (!partial && strcmp(keys[0], names->column[ROLE_EVENT_ID]) == 0)
-        table->id_index = true;
-    if (!partial && is_true(indexes, row, 5) && strcmp(keys[0], names->column[ROLE_EVENT_ID]) == 0)
-        table->id_unique = true;
-    bool on_status = strcmp(keys[0], names->column[ROLE_STATUS]) == 0;
-    if ((on_status && !partial) || (partial && strstr(condition, "= 'DEAD'")))
-        table->dead_index = true;
-    const char *const *ordered = keys;
-    if (on_status && !partial)
-        ordered = keys + 1; /* the status as an equal first key does as well as a condition */
-    else if (!partial)
-        return;
-    bool pending = ordered != keys || strstr(condition, "= 'PENDING'");
-    bool delivering = ordered != keys || strstr(condition, "= 'DELIVERING'");
-    if (delivering && strcmp(ordered[0], names->column[ROLE_LOCKED_AT]) == 0)
-        table->lease_index = true;
-    if (!pending || strcmp(ordered[0], names->column[ROLE_AVAILABLE_AT]) != 0)
-        return;
-    /* An insertion sequence is the better order, wherever an index gives it. */
-    bool by_seq = table->has[ROLE_SEQ] && strcmp(ordered[1], names->column[ROLE_SEQ]) == 0;
-    bool by_time = strcmp(ordered[1], names->column[ROLE_CREATED_AT]) == 0;
-    if (by_seq || (by_time && !table->claim_index)) {
-        table->claim_index = get_oid(indexes, row, 0);
-        table->tie = by_seq ? ROLE_SEQ : ROLE_CREATED_AT;
+    bool may_lock = false;
+    for (int row = 0; row < PQntuples(columns); row++) {
+        read_column(table, store, columns, row);
+        may_lock |= is_true(columns, row, 8);
     }
+    table->may_update &= may_lock;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (!table->has[role] && shape_requires(store, (enum role)role))
+            problem(table, "no column ", store->names.column[role], " of type ",
+                    expected_of(store, (enum role)role)->words);
+    draw_conclusions(table, store);
 }
 
 /* Where each field stands in a claim's result, in the order in which sql.c lists them. */
@@ -242,7 +246,7 @@ static void number_fields(struct table *table)
         [FIELD_ATTEMPTS] = ROLE_ATTEMPTS,
         [FIELD_AVAILABLE_AT] = ROLE_AVAILABLE_AT,
         [FIELD_CREATED_AT] = ROLE_CREATED_AT,
-        [FIELD_TIE] = ROLE_CREATED_AT,
+        [FIELD_TIE] = ROLE_EVENT_ID, /* there is always one */
         [FIELD_TID] = ROLE_EVENT_ID,
         [FIELD_HEADERS] = ROLE_HEADERS,
         [FIELD_PARTITION_KEY] = ROLE_PARTITION_KEY,
@@ -263,22 +267,19 @@ enum outbox_status table_examine(struct outbox_session *session, struct table *t
     size_t columns_at =
         exchange_query(session, columns_sql, (const char *[]){store->names.table}, 1);
     size_t indexes_at =
-        exchange_query(session, indexes_sql, (const char *[]){store->names.table}, 1);
+        exchange_query(session, table_indexes_sql, (const char *[]){store->names.table}, 1);
     enum outbox_status status = exchange_run(session, "look at the table", error);
     if (status != OUTBOX_OK)
         return status;
     const PGresult *columns = exchange_result(session, columns_at);
     const PGresult *indexes = exchange_result(session, indexes_at);
     table_clear(table);
-    table->tie = ROLE_CREATED_AT;
     if (PQntuples(columns) == 0) {
         problem(table, "it does not exist", "", "", "");
     } else {
         read_columns(table, store, columns);
-        for (int row = 0; row < PQntuples(indexes) && !table->not_a_table; row++)
-            read_index(table, &store->names, indexes, row);
-        if (!table->claim_index && table->has[ROLE_SEQ])
-            table->tie = ROLE_SEQ;
+        if (!table->not_a_table)
+            table_read_indexes(table, store, indexes);
         number_fields(table);
     }
     return table->problems.failed ? failure_of_memory(error) : OUTBOX_OK;

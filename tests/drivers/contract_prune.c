@@ -50,7 +50,8 @@ static void fill(struct fixture *fixture, int64_t seconds)
     fixture_enqueue(fixture, 4);
     fixture_execute(fixture, "UPDATE %s SET delivered_at = %s WHERE status = 'DELIVERED'", table,
                     then);
-    fixture_execute(fixture, "UPDATE %s SET created_at = %s, updated_at = %s", table, then, then);
+    fixture_execute(fixture, "UPDATE %s SET created_at = %s, available_at = %s, updated_at = %s",
+                    table, then, then, then);
     fixture_execute(fixture,
                     "UPDATE %s SET available_at = %s WHERE event_id ="
                     " '00000000-0000-7000-8000-00000000000d'",
