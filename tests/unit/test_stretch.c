@@ -41,8 +41,8 @@ static void without_any_the_period_of_the_start_is_missing_as_a_whole(void **sta
 {
     (void)state;
     struct stretch missing;
-    assert_true(stretch_missing(NULL, 0, OUTBOX_PERIOD_DAY, at(2024, 2, 29) + 7, at(2024, 3, 1),
-                                &missing));
+    assert_true(
+        stretch_missing(NULL, 0, OUTBOX_PERIOD_DAY, at(2024, 2, 29) + 7, at(2024, 3, 1), &missing));
     assert_int_equal(missing.from, at(2024, 2, 29));
     assert_int_equal(missing.until, at(2024, 3, 1));
     assert_missing(NULL, 0, OUTBOX_PERIOD_DAY, at(2024, 2, 28), at(2024, 3, 1) + 1,
