@@ -24,25 +24,25 @@ enum { STRATEGY, KEY_COLUMNS, KEY_NAME, KEY_TYPE, SCHEMA, NOW };
     " ELSE least(greatest(1000000 * CASE WHEN $2::bool THEN " end "::numeric"                      \
     " ELSE extract(epoch FROM " end "::timestamptz) END, -9.2e18), 9.2e18)::bigint END"
 
-/* $1 the table's name, $2 whether the key is a number of seconds. The server writes bounds as
- * FOR VALUES FROM ('2024-01-01 00:00:00+00') TO (MAXVALUE), and nothing but DEFAULT otherwise. */
+#define FROM_SQL BOUND("lower")
+#define UNTIL_SQL BOUND("upper")
+
+/* $1 the table's name, $2 whether the key is a number of seconds. The server writes a bound as
+ * FOR VALUES FROM ('2024-01-01 00:00:00+00') TO (MAXVALUE), or as DEFAULT; one that was just
+ * dropped has none. */
 static const char list_sql[] =
-    "SELECT name, full_name, oid, lower IS NULL, " BOUND("lower") " AS since, " BOUND(
-        "upper") ","
-                 " pages * pg_catalog.current_setting('block_size')::bigint"
-                 " FROM (SELECT c.oid, c.relpages AS pages, c.relname AS name, "
-                 "pg_catalog.quote_ident(n.nspname)"
-                 "  || '.' || pg_catalog.quote_ident(c.relname) AS full_name,"
-                 "  pg_catalog.btrim(b.ends[1], '''') AS lower,"
-                 "  pg_catalog.btrim(b.ends[2], '''') AS upper"
-                 "  FROM pg_catalog.pg_inherits i"
-                 "  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
-                 "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                 "  CROSS JOIN LATERAL (SELECT pg_catalog.regexp_match("
-                 "   pg_catalog.pg_get_expr(c.relpartbound, c.oid),"
-                 "   '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$')) AS b(ends)"
-                 "  WHERE i.inhparent = pg_catalog.to_regclass($1)) found"
-                 " ORDER BY lower IS NULL, since";
+    "SELECT name, full_name, oid, bound = 'DEFAULT', " FROM_SQL " AS since, " UNTIL_SQL
+    ", pages * pg_catalog.current_setting('block_size')::bigint"
+    " FROM (SELECT c.oid, c.relname AS name, c.relpages AS pages,"
+    "  pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS full_name,"
+    "  bound, pg_catalog.btrim(ends[1], '''') AS lower, pg_catalog.btrim(ends[2], '''') AS upper"
+    "  FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
+    "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    "  CROSS JOIN LATERAL pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound"
+    "  LEFT JOIN LATERAL pg_catalog.regexp_match("
+    "   bound, '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$') AS ends ON true"
+    "  WHERE i.inhparent = pg_catalog.to_regclass($1)) found"
+    " WHERE bound IS NOT NULL ORDER BY bound = 'DEFAULT', since";
 enum { NAME, FULL_NAME, PARTITION_OID, IS_DEFAULT, FROM, UNTIL, BYTES };
 
 static int64_t number(const PGresult *result, size_t row, int column)

@@ -62,7 +62,7 @@ class PartitionedTable(Table):
             " JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass",
             (self.name,),
         )
-        found = [(name, BOUNDS.match(bound)) for name, bound in rows]
+        found = [(name, BOUNDS.match(bound or "")) for name, bound in rows]
         made = [(name, instant(ends[1]), instant(ends[2])) for name, ends in found if ends]
         return sorted(made, key=lambda part: part[1])
 
