@@ -4,6 +4,26 @@
  */
 #include "partition_report.h"
 
+#define DAY INT64_C(86400000000)
+#define YEAR_1 (INT64_C(-62135596800) * 1000000)
+#define YEAR_10000 (INT64_C(253402300800) * 1000000)
+#define LOOKAHEAD_MAX (36500 * DAY)
+
+enum outbox_status partition_request_check(const struct outbox_partition_request *request,
+                                           const char *table, struct outbox_error *error)
+{
+    const char *wrong = NULL;
+    if (request->period != OUTBOX_PERIOD_DAY && request->period != OUTBOX_PERIOD_MONTH)
+        wrong = "the period is neither day nor month";
+    else if (request->lookahead < 0 || request->lookahead > LOOKAHEAD_MAX)
+        wrong = "the lookahead is not between 0 and 36500 days";
+    else if (request->now < YEAR_1 || request->now >= YEAR_10000 - LOOKAHEAD_MAX)
+        wrong = "the instant to reckon from is too far away";
+    if (!wrong)
+        return OUTBOX_OK;
+    return outbox_fail(error, OUTBOX_INVALID, "", "tend the partitions of %s: %s", table, wrong);
+}
+
 static void tell(const struct partition_report *report, enum outbox_partition_action action,
                  const char *name, struct stretch stretch, const char *reason)
 {

@@ -7,6 +7,11 @@
 
 #include "stretch.h"
 
+/* INVALID if a request asks for what no calendar has. */
+enum outbox_status partition_request_check(const struct outbox_partition_request *request,
+                                           const char *table,
+                                           struct outbox_error *error) OUTBOX_MUST_USE;
+
 /* Undelivered events are counted up to here. */
 #define PARTITION_EVENTS_MAX 1000
 

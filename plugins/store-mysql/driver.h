@@ -395,6 +395,10 @@ void session_disconnect(struct outbox_session *session);
 enum outbox_status session_reconnect(struct outbox_session *session, bool endless,
                                      struct outbox_error *error) OUTBOX_MUST_USE;
 
+/* How long definitions are waited for from now on; 0: as long as any statement. */
+enum outbox_status session_wait_for_tables(struct outbox_session *session, int seconds,
+                                           struct outbox_error *error) OUTBOX_MUST_USE;
+
 /* Any thread: the op that runs gives up. Every op stands between entering and leaving. */
 void session_interrupt(struct outbox_session *session);
 void session_enter(struct outbox_session *session);

@@ -2,7 +2,7 @@
  * mysql.c - the driver's descriptor, its settings and its ops
  * SPDX-License-Identifier: MIT
  */
-#include "driver.h"
+#include "partitions.h"
 
 #include <stdlib.h>
 
@@ -256,6 +256,17 @@ static enum outbox_status maintain(struct outbox_session *session, uint32_t want
     return status;
 }
 
+static enum outbox_status partitions(struct outbox_session *session,
+                                     const struct outbox_partition_request *request,
+                                     outbox_partition_change *emit, void *context,
+                                     struct outbox_error *error)
+{
+    session_enter(session);
+    enum outbox_status status = partitions_tend(session, request, emit, context, error);
+    session_leave(session);
+    return status;
+}
+
 static const struct outbox_store_ops ops = {
     OUTBOX_OPS(outbox_store_ops),
     .open = open_store,
@@ -276,6 +287,7 @@ static const struct outbox_store_ops ops = {
     .stats = stats,
     .prune = prune,
     .maintain = maintain,
+    .partitions = partitions,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "mysql", .version = "0.1.0",

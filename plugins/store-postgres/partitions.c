@@ -5,9 +5,6 @@
 #include "partitions.h"
 
 #define DAY INT64_C(86400000000)
-#define YEAR_1 (INT64_C(-62135596800) * 1000000)
-#define YEAR_10000 (INT64_C(253402300800) * 1000000)
-#define LOOKAHEAD_MAX (36500 * DAY)
 
 /* What `init` creates partitions for. */
 #define FIRST_LOOKAHEAD (7 * DAY)
@@ -174,23 +171,6 @@ static enum outbox_status drop_old(struct tending *tending, struct outbox_error 
 
 /* ---- The op ------------------------------------------------------------------------------- */
 
-static enum outbox_status check_request(const struct outbox_session *session,
-                                        const struct outbox_partition_request *request,
-                                        struct outbox_error *error)
-{
-    const char *wrong = NULL;
-    if (request->period != OUTBOX_PERIOD_DAY && request->period != OUTBOX_PERIOD_MONTH)
-        wrong = "the period is neither day nor month";
-    else if (request->lookahead < 0 || request->lookahead > LOOKAHEAD_MAX)
-        wrong = "the lookahead is not between 0 and 36500 days";
-    else if (request->now < YEAR_1 || request->now >= YEAR_10000 - LOOKAHEAD_MAX)
-        wrong = "the instant to reckon from is too far away";
-    if (!wrong)
-        return OUTBOX_OK;
-    return outbox_fail(error, OUTBOX_INVALID, "", "tend the partitions of %s: %s",
-                       session->store->names.table, wrong);
-}
-
 enum outbox_status partitions_tend(struct outbox_session *session,
                                    const struct outbox_partition_request *request,
                                    outbox_partition_change *emit, void *context,
@@ -198,7 +178,8 @@ enum outbox_status partitions_tend(struct outbox_session *session,
 {
     struct tending tending = {
         .session = session, .request = request, .report = {.emit = emit, .context = context}};
-    enum outbox_status status = check_request(session, request, error);
+    enum outbox_status status =
+        partition_request_check(request, session->store->names.table, error);
     if (status == OUTBOX_OK)
         status = exchange_rollback(session, error);
     if (status == OUTBOX_OK)
