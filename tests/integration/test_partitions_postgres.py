@@ -232,12 +232,14 @@ def test_only_what_has_ended_before_the_retention_goes(table, relay):
     changes = tend(relay, "--at", f"{midnight(30):%Y-%m-%dT%H:%M:%SZ}", "--retention", "1d")
     assert not named(changes, "dropped")
     assert {reason for _, _, reason in changes if reason} == {
-        "by the server's clock its time is not over"
+        "by the server's clock its time is not over for an hour"
     }
 
 
-def test_an_event_that_comes_between_the_look_and_the_lock_keeps_its_partition(table, relay):
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_an_event_that_comes_between_the_look_and_the_lock_keeps_its_partition(table, relay, size):
     table.partition("old", midnight(-10), midnight(-9))
+    before = fill(table, "old") if size == "large" else 0
     connection = table.database.connect()
     connection.autocommit = False
     with connection.cursor() as cursor:
@@ -255,7 +257,23 @@ def test_an_event_that_comes_between_the_look_and_the_lock_keeps_its_partition(t
     connection.close()
     command.join()
     assert done[1:] == [("kept", "old", "holds 1 event that is not delivered")]
-    assert table.count() == 1
+    assert table.count() == before + 1
+    table.database.execute("DELETE FROM old WHERE status = 'PENDING'")
+    assert named(tend(relay, "--retention", "5d"), "dropped") == ["old"]
+
+
+def fill(table, name):
+    """So many delivered events that no time is to look at each of them under a lock."""
+    count = 80000
+    table.database.execute(
+        f"INSERT INTO {name} (event_id, event_type, payload, created_at, status, delivered_at)"
+        " SELECT gen_random_uuid(), 't', convert_to(repeat('x', 900), 'UTF8'), %s, 'DELIVERED', now()"
+        " FROM generate_series(1, %s)",
+        (midnight(-10), count),
+    )
+    table.database.execute(f"ANALYZE {name}")
+    assert table.database.value("SELECT pg_relation_size(%s::regclass) > 64 << 20", (name,))
+    return count
 
 
 def test_a_table_in_use_is_left_for_the_next_time_and_keeps_nobody_out(table, relay):
@@ -301,7 +319,7 @@ def test_what_others_depend_on_is_kept(table, relay):
 
 
 def test_two_maintainers_at_once_leave_a_whole_table(table, relay):
-    for day in range(-30, 0):
+    for day in range(-30, -1):
         table.partition(f"old{-day}", midnight(day), midnight(day + 1))
     words = ("partitions", "--json", "--lookahead", "60d", "--retention", "0s")
     done = []
@@ -338,7 +356,7 @@ def test_somebody_who_makes_the_same_partition_at_the_same_time_is_no_matter(tab
 
 
 def test_a_maintainer_that_is_killed_is_carried_on_by_the_next(table, relay):
-    for day in range(-60, 0):
+    for day in range(-60, -1):
         table.partition(f"old{-day}", midnight(day), midnight(day + 1))
     words = ("--lookahead", "300d", "--retention", "0s")
     for least in (90, 150):
@@ -377,6 +395,16 @@ def test_a_relay_tends_partitions_while_it_relays(database, outbox, new_relay, m
     relay.wait_logged("a partition was changed", "dropped", "old")
     assert not relay.logged("failed", level="error")
     relay.stop()
+
+
+def test_init_gives_a_table_with_partitions_what_it_can_take(table, relay):
+    table.partition("now", midnight(), midnight(1))
+    done = relay.run("init")
+    assert done.returncode == 0, done.stderr
+    event = table.insert()
+    assert relay.once() == 0
+    assert table.row(event)["status"] == "DELIVERED" and "seq" not in table.row(event)
+    assert "nothing was to do" in relay.run("init").stdout
 
 
 # ---- what cannot be tended ----------------------------------------------------------------------
