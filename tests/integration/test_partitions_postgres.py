@@ -161,6 +161,32 @@ def test_a_default_partition_with_events_of_the_period_is_refused_by_name(table,
     assert table.partition_of(event) == kept[1]
 
 
+def test_the_remedy_for_a_default_partition_loses_nothing(database, outbox, new_relay):
+    table, relay = made_by_init(database, outbox, new_relay)
+    table.insert_at(midnight(8))
+    table.insert_at(midnight(9))
+    day = f"{midnight(8):%Y%m%d}"
+    assert named(tend(relay, "--lookahead", "10d"), "kept")
+    connection = database.connect()
+    connection.autocommit = False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "LOCK TABLE openoutbox_events IN ACCESS EXCLUSIVE MODE;"
+            "CREATE TEMPORARY TABLE misplaced ON COMMIT DROP AS SELECT * FROM openoutbox_events_default;"
+            "TRUNCATE openoutbox_events_default;"
+            f"CREATE TABLE openoutbox_events_p{day} PARTITION OF openoutbox_events"
+            " FOR VALUES FROM (%s) TO (%s);"
+            "INSERT INTO openoutbox_events OVERRIDING SYSTEM VALUE SELECT * FROM misplaced",
+            (midnight(8), midnight(9)),
+        )
+    connection.commit()
+    connection.close()
+    assert table.count() == 2
+    assert table.database.value(f"SELECT count(*) FROM openoutbox_events_p{day}") == 1
+    (kept,) = named(tend(relay, "--lookahead", "10d"), "kept")
+    assert kept == f"openoutbox_events_p{midnight(9):%Y%m%d}"
+
+
 def test_a_name_that_is_taken_is_said(table, relay):
     name = f"openoutbox_events_p{midnight():%Y%m%d}"
     table.database.execute(f"CREATE TABLE {name} (mine int)")
@@ -369,7 +395,7 @@ def test_a_maintainer_that_is_killed_is_carried_on_by_the_next(table, relay):
             "SELECT count(*) FROM pg_class WHERE relname LIKE 'openoutbox_events_p2%%'"
             " AND relkind = 'r' AND NOT relispartition"
         ) == 0
-    wait_until(lambda: not holders(table), "the server notices that it is gone")
+        wait_until(lambda: not holders(table), "the server notices that it is gone")
     tend(relay, *words)
     assert table.has_no_gap(midnight(), midnight(300)) and len(table.names()) == 301
 
