@@ -333,6 +333,40 @@ def test_a_table_in_use_is_left_for_the_next_time_and_keeps_nobody_out(table, re
     assert named(tend(relay, "--retention", "5d"), "dropped") == ["old"]
 
 
+def test_a_partition_that_is_detached_meanwhile_is_let_be(table, relay):
+    table.partition("old", midnight(-10), midnight(-9))
+    table.insert_at(midnight(-10), "DELIVERED")
+    connection = table.database.connect()
+    connection.autocommit = False
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table.name} DETACH PARTITION old")
+    done = []
+    command = threading.Thread(
+        target=lambda: done.extend(tend(relay, "--at", "+0s", "--retention", "5d"))
+    )
+    command.start()
+    wait_until(lambda: waits_for_a_lock(table), "the command waits for the table")
+    connection.commit()
+    connection.close()
+    command.join()
+    assert "old" not in [name for _, name, _ in done]
+    assert table.database.value("SELECT count(*) FROM old") == 1
+
+
+def test_a_partition_in_parts_of_its_own_goes_as_a_whole(table, relay):
+    table.database.execute(
+        f"CREATE TABLE old PARTITION OF {table.name} FOR VALUES FROM (MINVALUE) TO (%s)"
+        " PARTITION BY HASH (event_id);"
+        "CREATE TABLE old_0 PARTITION OF old FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+        (midnight(-9),),
+    )
+    event = table.insert_at(midnight(-20))
+    assert named(tend(relay, "--retention", "5d"), "kept") == ["old"]
+    table.database.execute("DELETE FROM old WHERE event_id = %s", (event,))
+    assert tend(relay, "--retention", "5d") == [("dropped", "old", None)]
+    assert table.database.value("SELECT to_regclass('old_0') IS NULL")
+
+
 def test_what_others_depend_on_is_kept(table, relay):
     table.partition("old", midnight(-10), midnight(-9))
     table.database.execute("CREATE VIEW archive AS SELECT * FROM old")
@@ -481,6 +515,27 @@ def test_a_custom_table_is_made_partitioned(database, outbox, new_relay):
     assert named(tend(relay, "--retention", "5d"), "kept") == ["old"]
     assert relay.once() == 0
     assert named(tend(relay, "--retention", "5d"), "dropped") == ["old"]
+
+
+def test_instants_without_a_zone_are_those_of_utc(database, outbox, new_relay):
+    database.execute(
+        "CREATE TABLE things (id uuid, type text, payload bytea, made timestamp, PRIMARY KEY (id, made))"
+        " PARTITION BY RANGE (made);"
+        "CREATE TABLE old PARTITION OF things FOR VALUES FROM (MINVALUE) TO ('2024-01-01')"
+    )
+    table = PartitionedTable(database, "things")
+    store = {"layout": "custom", "columns": {"created_at": "made"}}
+    relay = new_relay(
+        outbox.to_file(table, store=store, claim={"mode": "hold"}, delivered="delete")
+    )
+    changes = tend(relay, "--period", "month", "--at", "2024-02-29T23:59:59Z", "--lookahead", "1s",
+                   "--retention", "1d")  # fmt: skip
+    assert [change[:2] for change in changes] == [
+        ("created", "things_p202402"), ("created", "things_p202403"), ("dropped", "old"),
+    ]  # fmt: skip
+    assert database.value(
+        "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'things_p202402'"
+    ) == "FOR VALUES FROM ('2024-02-01 00:00:00') TO ('2024-03-01 00:00:00')"
 
 
 def test_seconds_since_1970_are_a_time_too(database, outbox, new_relay):
