@@ -6,6 +6,7 @@
  * part in a comment that only it reads.
  */
 #include "driver.h"
+#include "periods.h"
 
 #include <stdlib.h>
 
@@ -114,36 +115,23 @@ static void add_index(struct buffer *sql, const struct outbox_store *store,
 
 /* ---- Partitions --------------------------------------------------------------------------- */
 
-static void next_period(struct tm *day, enum partition partition)
-{
-    if (partition == PARTITION_BY_DAY)
-        day->tm_mday++;
-    else
-        day->tm_mon++;
-    (void)timegm(day); /* carries over */
-}
-
 /* The partitions of the time to come; what is beyond is in the last one, which is there to be
  * split. The names need a date, so this alone is made of the relay's clock. */
 static void add_partitions(struct buffer *sql, const struct outbox_store *store)
 {
     enum partition partition = store->settings.partition;
-    time_t now = time(NULL);
-    struct tm day;
-    if (partition == PARTITION_NONE || !gmtime_r(&now, &day))
+    enum outbox_partition_period period =
+        partition == PARTITION_BY_DAY ? OUTBOX_PERIOD_DAY : OUTBOX_PERIOD_MONTH;
+    char name[PERIOD_NAME];
+    if (partition == PARTITION_NONE)
         return;
-    day.tm_hour = day.tm_min = day.tm_sec = 0;
-    if (partition == PARTITION_BY_MONTH)
-        day.tm_mday = 1;
     buffer_text(sql, "\nPARTITION BY RANGE (%s) (\n", store->names.quoted[ROLE_CREATED_TS]);
+    int64_t at = (int64_t)time(NULL) * 1000000;
     for (int i = 0; i < (partition == PARTITION_BY_DAY ? DDL_DAYS : DDL_MONTHS); i++) {
-        char name[16];
-        (void)strftime(name, sizeof(name), partition == PARTITION_BY_DAY ? "p%Y%m%d" : "p%Y%m",
-                       &day);
-        next_period(&day, partition);
-        struct tm end = day;
+        period_name(period, at, name);
+        at = period_next(period, at);
         buffer_text(sql, "    PARTITION %s VALUES LESS THAN (%lld),\n", name,
-                    (long long)timegm(&end));
+                    (long long)(at / 1000000));
     }
     buffer_text(sql, "    PARTITION pmax VALUES LESS THAN MAXVALUE\n)");
 }

@@ -67,6 +67,11 @@ static struct part_change out_of_memory(struct outbox_error *error)
     return (struct part_change){PART_FAILED, failure_of_memory(error), 0};
 }
 
+struct part_change part_busy(struct outbox_error *error)
+{
+    return (struct part_change){PART_BUSY, outbox_fail(error, OUTBOX_TIMEOUT, "", OTHERS), 0};
+}
+
 /* ---- Cutting ------------------------------------------------------------------------------ */
 
 static void add_name(struct buffer *sql, const char *name)

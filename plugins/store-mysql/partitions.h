@@ -51,6 +51,9 @@ struct part_change {
     int64_t events;
 };
 
+/* As a change that others are in the way of. */
+struct part_change part_busy(struct outbox_error *error);
+
 /* Cuts new partitions, in order, out of the one at `index`; adds them behind the last one if that
  * is `count`. All or none. */
 struct part_change part_cut(struct outbox_session *session, const struct part_set *set,

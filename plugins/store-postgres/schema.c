@@ -272,11 +272,13 @@ static bool is_needed(enum ddl_step step, const struct outbox_store *store,
         return !table->exists;
     case DDL_DEFAULT:
         return table->is_partitioned && !table->has_partitions;
-    case DDL_COLUMNS:
-        return !table->has[ROLE_ORDERING_KEY] || !table->has[ROLE_AGGREGATE_TYPE] ||
-               !table->has[ROLE_AGGREGATE_ID] || !table->has[ROLE_SEQ];
+    case DDL_COLUMNS: /* the server adds no identity column to a table that has partitions */
+        return !table->has_partitions &&
+               (!table->has[ROLE_ORDERING_KEY] || !table->has[ROLE_AGGREGATE_TYPE] ||
+                !table->has[ROLE_AGGREGATE_ID] || !table->has[ROLE_SEQ]);
     case DDL_CLAIM_INDEX:
-        return !table->claim_index || table->tie != ROLE_SEQ;
+        return (!table->claim_index || table->tie != ROLE_SEQ) &&
+               (table->has[ROLE_SEQ] || !store->names.column[ROLE_SEQ]);
     case DDL_LEASE_INDEX:
         return !table->lease_index && table->has[ROLE_LOCKED_AT];
     case DDL_DEAD_INDEX:
