@@ -38,7 +38,7 @@ int64_t partition_bytes(const struct partition_set *set, size_t index);
 enum partition_outcome {
     PARTITION_DONE,
     PARTITION_BUSY,   /* the error says by what */
-    PARTITION_RACED,  /* it is no more, or no less, than what it was when the set was read */
+    PARTITION_RACED,  /* it is not what it was when the set was read */
     PARTITION_IN_USE, /* it cannot be changed as it is, the error says why */
     PARTITION_FAILED  /* as `status` and the error say */
 };

@@ -35,9 +35,10 @@ def made_by_init(database, outbox, new_relay, period="day"):
     return table, relay
 
 
-def waits_for_a_lock(table):
+def waits_for(table, relation):
+    """Whether somebody waits for a lock on it."""
     return table.database.value(
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", (table.name,)
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", (relation,)
     )
 
 
@@ -161,6 +162,27 @@ def test_a_default_partition_with_events_of_the_period_is_refused_by_name(table,
     assert table.partition_of(event) == kept[1]
 
 
+def test_an_event_that_comes_into_the_default_partition_meanwhile_is_not_lost(table, relay):
+    default = table.partition_default()
+    connection = table.database.connect()
+    connection.autocommit = False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table.name} (event_id, event_type, payload)"
+            " VALUES (gen_random_uuid(), 't', '')"
+        )
+    done = []
+    command = threading.Thread(target=lambda: done.extend(tend(relay, "--lookahead", "0s")))
+    command.start()
+    wait_until(lambda: waits_for(table, default), "the command waits for the DEFAULT partition")
+    connection.commit()
+    connection.close()
+    command.join()
+    ((what, _, reason),) = done
+    assert what == "kept" and f'"{default}"' in reason
+    assert table.count() == 1 and table.names() == []
+
+
 def test_the_remedy_for_a_default_partition_loses_nothing(database, outbox, new_relay):
     table, relay = made_by_init(database, outbox, new_relay)
     table.insert_at(midnight(8))
@@ -278,7 +300,7 @@ def test_an_event_that_comes_between_the_look_and_the_lock_keeps_its_partition(t
         target=lambda: done.extend(tend(relay, "--lookahead", "0s", "--retention", "5d"))
     )
     command.start()
-    wait_until(lambda: waits_for_a_lock(table), "the command waits for the table")
+    wait_until(lambda: waits_for(table, table.name), "the command waits for the table")
     connection.commit()
     connection.close()
     command.join()
@@ -345,7 +367,7 @@ def test_a_partition_that_is_detached_meanwhile_is_let_be(table, relay):
         target=lambda: done.extend(tend(relay, "--at", "+0s", "--retention", "5d"))
     )
     command.start()
-    wait_until(lambda: waits_for_a_lock(table), "the command waits for the table")
+    wait_until(lambda: waits_for(table, table.name), "the command waits for the table")
     connection.commit()
     connection.close()
     command.join()
@@ -407,7 +429,7 @@ def test_somebody_who_makes_the_same_partition_at_the_same_time_is_no_matter(tab
     done = []
     command = threading.Thread(target=lambda: done.extend(tend(relay, "--lookahead", "1d")))
     command.start()
-    wait_until(lambda: waits_for_a_lock(table), "the command waits for the table")
+    wait_until(lambda: waits_for(table, table.name), "the command waits for the table")
     connection.commit()
     connection.close()
     command.join()
