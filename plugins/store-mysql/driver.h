@@ -37,8 +37,8 @@ struct column {
     bool is_generated; /* by the server */
     bool nullable;
     enum kind kind;
-    char type[64];      /* as the server writes it, cut */
-    char charset[32];   /* of text */
+    char type[64];    /* as the server writes it, cut */
+    char charset[32]; /* of text */
     char collation[64];
     uint64_t max_chars; /* of text and bytes */
     uint64_t max_bytes;
@@ -53,11 +53,11 @@ struct table {
     char *claim_index; /* quoted; NULL: none that fits */
     bool key_index, key_unique;
     char state[STATE_COUNT][STATE_TEXT_MAX + 3]; /* as literals; "": there is no such state */
-    bool holds_back;      /* a retry can only be put off in memory */
+    bool holds_back;                             /* a retry can only be put off in memory */
     bool writes_failures; /* there is a column for something that a failure changes */
     enum role window;     /* the column that bounds claims to recent partitions; ROLE_NONE */
     char *partitioned_by; /* an expression; NULL: it is not partitioned */
-    bool local_time; /* it has dates without a zone: they are in the server's */
+    bool local_time;      /* it has dates without a zone: they are in the server's */
     bool may_select, may_insert, may_update, may_delete;
     struct buffer problems; /* text: a line for each thing that stops relaying */
 };
@@ -83,13 +83,25 @@ const char *table_remedy(const struct table *table);
 enum outbox_status table_failure(const struct outbox_store *store, const struct table *table,
                                  struct outbox_error *error);
 
-/* Whether the places in its order of claims can be compared, so that a scan can begin elsewhere than
- * at the start. */
+/* Whether the places in its order of claims can be compared, so that a scan can begin elsewhere
+ * than at the start. */
 bool table_has_places(const struct table *table);
 
 static inline bool table_has(const struct table *table, enum role role)
 {
     return role != ROLE_NONE && table->columns[role].exists;
+}
+
+/* Whether every key comes with its created_ts, which tells the partitions that a list is in. */
+static inline bool table_has_span(const struct table *table)
+{
+    return table_has(table, ROLE_CREATED_TS) && !table->columns[ROLE_CREATED_TS].nullable;
+}
+
+/* Whether an INSERT can give it a value. */
+static inline bool table_takes(const struct table *table, enum role role)
+{
+    return table_has(table, role) && !table->columns[role].is_generated;
 }
 
 /* In table_types.c: what a column is, and what is wrong with it. */
@@ -363,6 +375,7 @@ struct outbox_session {
     struct pruning pruning;
     struct buffer outcomes; /* these are of the op that runs */
     struct keys keys, mixed_keys, held_keys;
+    struct arena held_memory; /* of the last of these */
     struct found_list found;
     char tie_bytes[16]; /* of a bound, while its statement runs */
     uint64_t random;
@@ -465,10 +478,9 @@ void claims_clear(struct outbox_session *session);
 
 /* In claim_held.c: what is held back in memory, for tables that cannot put off a retry.
  *
- * Before a claim: lists in session->held_keys all that is held back between the two positions, and
- * returns how many events, at most `limit`, may be claimed. */
-int64_t held_prepare(struct outbox_session *session, struct position from, struct position to,
-                     int64_t limit) OUTBOX_MUST_USE;
+ * Before a claim or a look: lists in session->held_keys all that is held back between the two
+ * positions, and returns how many events may be claimed at most. */
+size_t held_list(struct outbox_session *session, struct position from, struct position to);
 
 /* The list as parameters; returns the size of the statement that takes them. */
 unsigned held_push(struct outbox_session *session);
@@ -536,6 +548,9 @@ enum outbox_status schema_act(struct outbox_store *store, struct outbox_session 
 /* ---- The SQL of init ---------------------------------------------------------------------- */
 
 enum ddl_step { DDL_TABLE, DDL_COLUMNS, DDL_CLAIM_INDEX, DDL_STEP_COUNT };
+
+/* Partitions of a new table, from now on. */
+enum { DDL_DAYS = 8, DDL_MONTHS = 4 };
 
 /* Whether the layout's table needs it at all. */
 bool ddl_has(enum ddl_step step, const struct outbox_store *store);

@@ -104,18 +104,16 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 void outcomes_add(struct outbox_session *session, const struct key *key,
-                  const struct outbox_settlement *settlement)
+                  const struct outbox_settlement *settlement, bool charged)
 {
     struct buffer *json = &session->outcomes;
     const struct column *last_error = &session->table.columns[ROLE_LAST_ERROR];
     bool retry = settlement->verdict == OUTBOX_SETTLE_RETRY;
-    bool dead = settlement->verdict == OUTBOX_SETTLE_DEAD;
     int64_t delay = retry && settlement->delay > 0 ? settlement->delay : 0;
     buffer_text(json, "%s{\"k\":", json->len > 1 ? "," : "");
     add_key(session, key);
     buffer_text(json, ",\"v\":%u,\"d\":%lld,\"c\":%d", settlement->verdict,
-                (long long)(delay < DELAY_MAX ? delay : DELAY_MAX),
-                retry || (dead && settlement->charge));
+                (long long)(delay < DELAY_MAX ? delay : DELAY_MAX), charged);
     if (settlement->error.data) {
         buffer_text(json, ",\"e\":");
         add_text(json, settlement->error, last_error->max_chars,

@@ -138,11 +138,17 @@ static enum outbox_status delete_locked(struct outbox_session *session, uint64_t
 
 /* The bound is inclusive, for rows that tie: a call that moved nothing would come again for ever.
  */
-static void move_on(struct pruning *pruning, struct position next, uint64_t deleted)
+static void move_on(const struct table *table, struct pruning *pruning, struct position next,
+                    uint64_t deleted)
 {
-    if (deleted == 0 && position_compare(next, pruning->from) == 0)
-        next.at == INT64_MIN ? next.tie++ : next.at++;
+    bool stuck = deleted == 0 && position_compare(next, pruning->from) == 0;
     pruning->from = next;
+    if (!stuck)
+        return;
+    if (table_has(table, ROLE_AVAILABLE_AT))
+        pruning->from.at++;
+    else if (table->columns[table->tie].kind != KIND_UUID_BYTES || ++pruning->from.rest == 0)
+        pruning->from.tie++;
 }
 
 static enum outbox_status delete_old(struct outbox_session *session,
@@ -169,7 +175,7 @@ static enum outbox_status delete_old(struct outbox_session *session,
         return give_up(session, status);
     *(pruning->phase == 0 ? &result->delivered : &result->dead) = deleted;
     if (more && (deleted > 0 || table_has_places(&session->table))) {
-        move_on(pruning, next, deleted);
+        move_on(&session->table, pruning, next, deleted);
     } else {
         pruning->phase++;
         pruning->from = POSITION_FIRST;

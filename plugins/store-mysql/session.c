@@ -192,6 +192,9 @@ void session_disconnect(struct outbox_session *session)
     disconnect_client(session);
     claims_clear(session);
     keys_clear(&session->keys);
+    keys_clear(&session->mixed_keys);
+    keys_clear(&session->held_keys);
+    arena_clear(&session->held_memory);
     found_clear(&session->found);
     buffer_clear(&session->outcomes);
     free(session->parameters.values);

@@ -27,9 +27,9 @@ struct settings {
     int64_t statement_timeout; /* milliseconds, 0: none */
     uint32_t mode;             /* enum outbox_claim_mode */
     bool delete_delivered;
-    bool binary_payload;       /* init makes the payload bytes, whatever the layout's usual type */
-    enum partition partition;  /* what init makes of a table with created_ts */
-    int64_t partition_window;  /* seconds, 0: claims look at every partition */
+    bool binary_payload;      /* init makes the payload bytes, whatever the layout's usual type */
+    enum partition partition; /* what init makes of a table with created_ts */
+    int64_t partition_window; /* seconds, 0: claims look at every partition */
 };
 
 enum outbox_status settings_init(struct settings *settings,

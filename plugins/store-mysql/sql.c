@@ -95,7 +95,7 @@ void add_keys(struct builder *sql)
     for (size_t i = 1; i < sql->count; i++)
         ADD(sql, ",?");
     ADD(sql, ")");
-    if (has(sql, ROLE_CREATED_TS))
+    if (table_has_span(sql->table))
         ADD(sql, " AND t.%s BETWEEN ? AND ?", sql->column[ROLE_CREATED_TS]);
 }
 
@@ -127,9 +127,8 @@ static void add_field(struct builder *sql, enum role role)
     const char *name = sql->column[role];
     enum kind kind = sql->table->columns[role].kind;
     bool number = kind == KIND_INTEGER || kind == KIND_UNSIGNED;
-    bool as_text = kind == KIND_OTHER ||
-                   (number && role != ROLE_EVENT_ID && role != ROLE_SEQ && role != ROLE_ATTEMPTS &&
-                    role != ROLE_CREATED_TS);
+    bool as_text = kind == KIND_OTHER || (number && role != ROLE_EVENT_ID && role != ROLE_SEQ &&
+                                          role != ROLE_ATTEMPTS && role != ROLE_CREATED_TS);
     if (role == ROLE_PAYLOAD)
         ADD(sql, "CASE WHEN LENGTH(t.%s) <= ? THEN t.%s END", name, name);
     else if (as_text)

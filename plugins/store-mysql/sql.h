@@ -11,10 +11,10 @@ struct builder {
     struct buffer out;
     const struct outbox_store *store;
     const struct table *table;
-    const char *name;          /* of the table */
-    const char *const *column; /* quoted, by role */
+    const char *name;               /* of the table */
+    const char *const *column;      /* quoted, by role */
     const char *state[STATE_COUNT]; /* as literals; NULL: the table has no such state */
-    size_t count;              /* of keys or rows */
+    size_t count;                   /* of keys or rows */
     bool lease;
 };
 

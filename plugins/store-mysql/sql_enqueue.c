@@ -23,11 +23,6 @@ static const struct {
 };
 enum { GIVEN = sizeof(given) / sizeof(given[0]) };
 
-static bool gives(const struct builder *sql, enum role role)
-{
-    return has(sql, role) && !sql->table->columns[role].is_generated;
-}
-
 /* Of each row: id, type, payload, then those there are of headers, available_at, partition_key,
  * ordering_key, aggregate_type, aggregate_id, created_ts. */
 void add_enqueue(struct builder *sql)
@@ -35,13 +30,13 @@ void add_enqueue(struct builder *sql)
     ADD(sql, "INSERT INTO %s (%s, %s, %s", sql->name, sql->column[ROLE_EVENT_ID],
         sql->column[ROLE_EVENT_TYPE], sql->column[ROLE_PAYLOAD]);
     for (int i = 0; i < GIVEN; i++)
-        if (gives(sql, given[i].role))
+        if (table_takes(sql->table, given[i].role))
             ADD(sql, ", %s", sql->column[given[i].role]);
     ADD(sql, ") VALUES ");
     for (size_t row = 0; row < sql->count; row++) {
         ADD(sql, "%s(?, ?, ?", row > 0 ? ", " : "");
         for (int i = 0; i < GIVEN; i++)
-            if (gives(sql, given[i].role))
+            if (table_takes(sql->table, given[i].role))
                 ADD(sql, ", %s", given[i].value ? given[i].value : sql->state[STATE_PENDING]);
         ADD(sql, ")");
     }

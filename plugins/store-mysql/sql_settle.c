@@ -55,8 +55,9 @@ void add_delivered(struct builder *sql)
 static void add_charged(struct builder *sql, const char *comma, const char *charge)
 {
     const char *attempts = sql->column[ROLE_ATTEMPTS];
-    ADD(sql, "%st.%s = CASE WHEN t.%s < %lld THEN t.%s + %s ELSE t.%s END", comma, attempts, attempts,
-        (long long)sql->table->columns[ROLE_ATTEMPTS].greatest, attempts, charge, attempts);
+    ADD(sql, "%st.%s = CASE WHEN t.%s < %lld THEN t.%s + %s ELSE t.%s END", comma, attempts,
+        attempts, (long long)sql->table->columns[ROLE_ATTEMPTS].greatest, attempts, charge,
+        attempts);
 }
 
 /* How a key travels in JSON: its type there, and the expression that makes it a key again. */
@@ -87,8 +88,8 @@ static void add_text(struct builder *sql, const char *comma, enum role role, con
     const struct column *column = &sql->table->columns[role];
     const char *name = sql->column[role];
     if (column->charset[0])
-        ADD(sql, "%st.%s = COALESCE(CONVERT(%s USING %s) COLLATE %s, t.%s)", comma, name, expression,
-            column->charset, column->collation, name);
+        ADD(sql, "%st.%s = COALESCE(CONVERT(%s USING %s) COLLATE %s, t.%s)", comma, name,
+            expression, column->charset, column->collation, name);
     else
         ADD(sql, "%st.%s = COALESCE(%s, t.%s)", comma, name, expression, name);
 }
@@ -133,7 +134,7 @@ void add_mixed(struct builder *sql)
     add_unlocked(sql);
     add_touched(sql);
     ADD(sql, " WHERE TRUE");
-    if (has(sql, ROLE_CREATED_TS))
+    if (table_has_span(sql->table))
         ADD(sql, " AND t.%s BETWEEN ? AND ?", sql->column[ROLE_CREATED_TS]);
     add_still_ours(sql);
 }
@@ -236,4 +237,3 @@ void add_reap_returned(struct builder *sql)
             sql->column[ROLE_AVAILABLE_AT], sql->column[ROLE_ATTEMPTS], LAST_TIMESTAMP);
     add_reaped(sql, sql->state[STATE_DELIVERING], "<");
 }
-
