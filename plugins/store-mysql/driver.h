@@ -51,7 +51,8 @@ struct table {
     enum role key;     /* rows are found again by it */
     enum role tie;     /* what orders events that became available at the same instant; ROLE_NONE */
     char *claim_index; /* quoted; NULL: none that fits */
-    bool key_index, key_unique;
+    char *key_index;   /* quoted; NULL: none begins with the key */
+    bool key_unique;
     char state[STATE_COUNT][STATE_TEXT_MAX + 3]; /* as literals; "": there is no such state */
     bool holds_back;                             /* a retry can only be put off in memory */
     bool writes_failures; /* there is a column for something that a failure changes */
@@ -277,6 +278,9 @@ void push_key(struct outbox_session *session, const struct key *key);
  * Behind them, where the table has created_ts, the least and the greatest of it. */
 unsigned keys_push(struct outbox_session *session, const struct keys *keys);
 
+/* The same as one parameter, a list in JSON, and the two behind it. */
+void keys_push_list(struct outbox_session *session, const struct keys *keys);
+
 /* These two alone: any of them may be in any order. */
 void keys_push_span(struct outbox_session *session, const struct keys *keys);
 
@@ -373,7 +377,7 @@ struct outbox_session {
     struct claim *held; /* mode hold: its rows are locked by the open transaction */
     struct claim *free_claims;
     struct pruning pruning;
-    struct buffer outcomes; /* these are of the op that runs */
+    struct buffer outcomes, key_list; /* these are of the op that runs */
     struct keys keys, mixed_keys, held_keys;
     struct arena held_memory; /* of the last of these */
     struct found_list found;
@@ -520,6 +524,7 @@ void outcomes_start(struct outbox_session *session);
 void outcomes_add(struct outbox_session *session, const struct key *key,
                   const struct outbox_settlement *settlement, bool charged);
 void outcomes_end(struct outbox_session *session);
+void key_add_json(const struct outbox_session *session, struct buffer *json, const struct key *key);
 
 enum outbox_status lease_renew(struct outbox_session *session, struct outbox_slice token,
                                uint64_t expected, struct outbox_settle_result *result,

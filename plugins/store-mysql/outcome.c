@@ -79,9 +79,8 @@ static void add_hex(struct buffer *json, struct outbox_slice bytes)
 
 /* ---- Outcomes ----------------------------------------------------------------------------- */
 
-static void add_key(struct outbox_session *session, const struct key *key)
+void key_add_json(const struct outbox_session *session, struct buffer *json, const struct key *key)
 {
-    struct buffer *json = &session->outcomes;
     switch (session->table.columns[session->table.key].kind) {
     case KIND_INTEGER:
         buffer_text(json, "%lld", (long long)key->number);
@@ -111,7 +110,7 @@ void outcomes_add(struct outbox_session *session, const struct key *key,
     bool retry = settlement->verdict == OUTBOX_SETTLE_RETRY;
     int64_t delay = retry && settlement->delay > 0 ? settlement->delay : 0;
     buffer_text(json, "%s{\"k\":", json->len > 1 ? "," : "");
-    add_key(session, key);
+    key_add_json(session, json, key);
     buffer_text(json, ",\"v\":%u,\"d\":%lld,\"c\":%d", settlement->verdict,
                 (long long)(delay < DELAY_MAX ? delay : DELAY_MAX), charged);
     if (settlement->error.data) {

@@ -197,6 +197,7 @@ void session_disconnect(struct outbox_session *session)
     arena_clear(&session->held_memory);
     found_clear(&session->found);
     buffer_clear(&session->outcomes);
+    buffer_clear(&session->key_list);
     free(session->parameters.values);
     free(session->parameters.binds);
     (void)pthread_cond_destroy(&session->woken);

@@ -106,7 +106,11 @@ static enum outbox_status write_delivered(struct outbox_session *session, struct
     if (session->keys.count == 0)
         return OUTBOX_OK;
     parameters_start(session);
-    unsigned size = keys_push(session, &session->keys);
+    unsigned size = 0;
+    if (session->store->settings.delete_delivered)
+        keys_push_list(session, &session->keys);
+    else
+        size = keys_push(session, &session->keys);
     push_token(session, work);
     enum outbox_status status =
         statement_run(session, STATEMENT_DELIVERED, size, "settle events of", &statement, error);

@@ -50,6 +50,9 @@ void add_found(struct builder *sql);
 /* WHERE the key is one of a list; parameters as keys_push() gives them. */
 void add_keys(struct builder *sql);
 
+/* DELETE WHERE the key is one of a list; parameters as keys_push_list() gives them. */
+void add_deletion(struct builder *sql);
+
 /* One for each statement, in the file of its subject. */
 typedef void sql_builder(struct builder *sql);
 sql_builder add_lease, add_delivered, add_mixed, add_leases_of, add_renew, add_oldest_lease,

@@ -66,8 +66,7 @@ void add_lock_dead(struct builder *sql)
 
 void add_delete(struct builder *sql)
 {
-    ADD(sql, "DELETE t FROM %s AS t", sql->name);
-    add_keys(sql);
+    add_deletion(sql);
 }
 
 /* The age of what is delivered twice, then that of what is dead; negative: none is old. */

@@ -24,6 +24,65 @@ static void add_unlocked(struct builder *sql)
         ADD(sql, ", t.%s = NULL", sql->column[ROLE_LOCKED_AT]);
 }
 
+/* How a key travels in JSON: its type there, and the expression that makes it a key again. */
+struct json_key {
+    char type[64], expression[200];
+};
+
+static struct json_key json_key(const struct builder *sql)
+{
+    const struct column *key = &sql->table->columns[sql->table->key];
+    struct json_key json = {"", "s.k"};
+    unsigned long long chars = key->max_chars > 0 ? key->max_chars : 36; /* of a UUID */
+    switch (key->kind) {
+    case KIND_INTEGER:
+        (void)snprintf(json.type, sizeof(json.type), "BIGINT");
+        break;
+    case KIND_UNSIGNED:
+        (void)snprintf(json.type, sizeof(json.type), "BIGINT UNSIGNED");
+        break;
+    case KIND_UUID_BYTES:
+        (void)snprintf(json.type, sizeof(json.type), "CHAR(32)");
+        (void)snprintf(json.expression, sizeof(json.expression), "UNHEX(s.k)");
+        break;
+    default:
+        (void)snprintf(json.type, sizeof(json.type), "VARCHAR(%llu) CHARACTER SET utf8mb4",
+                       chars < 768 ? chars : 768); /* longer ones fit in no index */
+        if (key->charset[0])
+            (void)snprintf(json.expression, sizeof(json.expression),
+                           "CONVERT(s.k USING %s) COLLATE %s", key->charset, key->collation);
+    }
+    return json;
+}
+
+/* The table behind a list of keys, which stands first, so that rows are changed in its order. */
+static void add_joined(struct builder *sql, const struct json_key *key)
+{
+    ADD(sql, " STRAIGHT_JOIN %s AS t", sql->name);
+    if (sql->table->key_index)
+        ADD(sql, " FORCE INDEX (%s)", sql->table->key_index);
+    ADD(sql, " ON t.%s = %s", sql->column[sql->table->key], key->expression);
+}
+
+static void add_span(struct builder *sql)
+{
+    ADD(sql, " WHERE TRUE");
+    if (table_has_span(sql->table))
+        ADD(sql, " AND t.%s BETWEEN ? AND ?", sql->column[ROLE_CREATED_TS]);
+}
+
+void add_deletion(struct builder *sql)
+{
+    struct json_key key = json_key(sql);
+    bool has_span = table_has_span(sql->table);
+    ADD(sql, "DELETE t FROM JSON_TABLE(?, '$[*]' COLUMNS (k %s PATH '$.k'%s)) AS s", key.type,
+        has_span ? ", t BIGINT PATH '$.t'" : "");
+    add_joined(sql, &key);
+    if (has_span)
+        ADD(sql, " AND t.%s = s.t", sql->column[ROLE_CREATED_TS]);
+    add_span(sql);
+}
+
 /* Token, keys. The rows are locked by this transaction. */
 void add_lease(struct builder *sql)
 {
@@ -38,15 +97,16 @@ void add_lease(struct builder *sql)
 void add_delivered(struct builder *sql)
 {
     if (sql->store->settings.delete_delivered) {
-        ADD(sql, "DELETE t FROM %s AS t", sql->name);
-    } else {
-        ADD(sql, "UPDATE %s AS t SET t.%s = %s", sql->name, sql->column[ROLE_STATUS],
-            sql->state[STATE_DELIVERED]);
-        if (has(sql, ROLE_DELIVERED_AT))
-            ADD(sql, ", t.%s = NOW(6)", sql->column[ROLE_DELIVERED_AT]);
-        add_unlocked(sql);
-        add_touched(sql);
+        add_deletion(sql);
+        add_still_ours(sql);
+        return;
     }
+    ADD(sql, "UPDATE %s AS t SET t.%s = %s", sql->name, sql->column[ROLE_STATUS],
+        sql->state[STATE_DELIVERED]);
+    if (has(sql, ROLE_DELIVERED_AT))
+        ADD(sql, ", t.%s = NOW(6)", sql->column[ROLE_DELIVERED_AT]);
+    add_unlocked(sql);
+    add_touched(sql);
     add_keys(sql);
     add_still_ours(sql);
 }
@@ -58,27 +118,6 @@ static void add_charged(struct builder *sql, const char *comma, const char *char
     ADD(sql, "%st.%s = CASE WHEN t.%s < %lld THEN t.%s + %s ELSE t.%s END", comma, attempts,
         attempts, (long long)sql->table->columns[ROLE_ATTEMPTS].greatest, attempts, charge,
         attempts);
-}
-
-/* How a key travels in JSON: its type there, and the expression that makes it a key again. */
-static const char *json_key(const struct builder *sql, char expression[120])
-{
-    const struct column *key = &sql->table->columns[sql->table->key];
-    (void)snprintf(expression, 120, "s.k");
-    switch (key->kind) {
-    case KIND_INTEGER:
-        return "BIGINT";
-    case KIND_UNSIGNED:
-        return "BIGINT UNSIGNED";
-    case KIND_UUID_BYTES:
-        (void)snprintf(expression, 120, "UNHEX(s.k)");
-        return "CHAR(32)";
-    default:
-        if (key->charset[0])
-            (void)snprintf(expression, 120, "CONVERT(s.k USING %s) COLLATE %s", key->charset,
-                           key->collation);
-        return "VARCHAR(255) CHARACTER SET utf8mb4";
-    }
 }
 
 /* An expression in utf8mb4, NULL leaves the column as it is. What its character set lacks becomes a
@@ -119,23 +158,20 @@ static void add_failure(struct builder *sql)
         add_text(sql, comma, ROLE_LAST_ERROR, "s.e");
 }
 
-/* Outcomes as JSON, the span of created_ts if there is one, and in mode lease the token. The list
- * comes first, so that rows are changed in its order. */
+/* Outcomes as JSON, the span of created_ts if there is one, and in mode lease the token. */
 void add_mixed(struct builder *sql)
 {
-    char key[120];
-    const char *type = json_key(sql, key);
+    struct json_key key = json_key(sql);
     ADD(sql,
         "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (k %s PATH '$.k', v INT PATH '$.v',"
-        " d BIGINT PATH '$.d', c INT PATH '$.c', e TEXT CHARACTER SET utf8mb4 PATH '$.e')) AS s"
-        " STRAIGHT_JOIN %s AS t ON t.%s = %s SET ",
-        type, sql->name, sql->column[sql->table->key], key);
+        " d BIGINT PATH '$.d', c INT PATH '$.c', e TEXT CHARACTER SET utf8mb4 PATH '$.e')) AS s",
+        key.type);
+    add_joined(sql, &key);
+    ADD(sql, " SET ");
     add_failure(sql);
     add_unlocked(sql);
     add_touched(sql);
-    ADD(sql, " WHERE TRUE");
-    if (table_has_span(sql->table))
-        ADD(sql, " AND t.%s BETWEEN ? AND ?", sql->column[ROLE_CREATED_TS]);
+    add_span(sql);
     add_still_ours(sql);
 }
 

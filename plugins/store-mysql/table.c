@@ -179,6 +179,13 @@ static int rank_of(const struct table *table, enum role tie)
     return (tie == ROLE_CREATED_AT) == by_time ? 1 : 2;
 }
 
+static bool take_index(const struct examination *examination, char **quoted)
+{
+    free(*quoted);
+    *quoted = quote_identifier(examination->index, strlen(examination->index));
+    return *quoted != NULL;
+}
+
 static void judge_claim_index(struct examination *examination)
 {
     struct table *table = examination->table;
@@ -190,11 +197,22 @@ static void judge_claim_index(struct examination *examination)
     int rank = rank_of(table, tie);
     if ((!by_time && tie == ROLE_NONE) || (table->claim_index && rank >= examination->best))
         return;
-    free(table->claim_index);
-    table->claim_index = quote_identifier(examination->index, strlen(examination->index));
-    table->problems.failed |= !table->claim_index;
+    table->problems.failed |= !take_index(examination, &table->claim_index);
     table->tie = tie;
     examination->best = rank;
+}
+
+/* created_ts is made of the id, or stands in the key of a partitioned table. */
+static void judge_key_index(struct examination *examination)
+{
+    struct table *table = examination->table;
+    bool whole = examination->key_count == 1 ||
+                 (examination->key_count == 2 && examination->keys[1] == ROLE_CREATED_TS);
+    bool unique = examination->unique && whole;
+    if (table->key_index && (table->key_unique || !unique))
+        return;
+    table->problems.failed |= !take_index(examination, &table->key_index);
+    table->key_unique = unique;
 }
 
 static void judge_index(struct examination *examination)
@@ -202,13 +220,8 @@ static void judge_index(struct examination *examination)
     struct table *table = examination->table;
     if (examination->key_count == 0)
         return;
-    if (orders_by(examination, 0, table->key)) {
-        table->key_index = true;
-        /* created_ts is made of the id, or stands in the key of a partitioned table. */
-        bool whole = examination->key_count == 1 ||
-                     (examination->key_count == 2 && examination->keys[1] == ROLE_CREATED_TS);
-        table->key_unique |= examination->unique && whole;
-    }
+    if (orders_by(examination, 0, table->key))
+        judge_key_index(examination);
     judge_claim_index(examination);
 }
 
@@ -389,6 +402,7 @@ void table_clear(struct table *table)
 {
     buffer_clear(&table->problems);
     free(table->claim_index);
+    free(table->key_index);
     free(table->partitioned_by);
     *table = (struct table){0};
 }
