@@ -108,10 +108,11 @@ static enum outbox_status check_event(const struct outbox_session *session,
     if (event_size(event) + PACKET_OVERHEAD > session->max_packet)
         return refuse(request, index, "1153", error,
                       "it is larger than the server takes at once; see max_allowed_packet");
-    if (event->available_at > LAST_TIMESTAMP_UNIX)
+    enum outbox_status status = check_columns(session, request, index, error);
+    if (status == OUTBOX_OK && event->available_at > LAST_TIMESTAMP_UNIX)
         return refuse(request, index, "", error,
                       "it would become available after 2038-01-19, which a TIMESTAMP cannot hold");
-    return check_columns(session, request, index, error);
+    return status;
 }
 
 /* ---- Inserting ---------------------------------------------------------------------------- */
