@@ -215,10 +215,13 @@ class Pieces:
         self.path = folder / "delivered.ndjson"
         self.delivered = Delivered(self.path)
 
-    def to_file(self, table, name="p", path=None, store=None, **changes):
-        publisher = {"driver": "file", "path": str(path or self.path)}
+    @staticmethod
+    def to(publisher, table, name="p", store=None, **changes):
         return pipeline(store_of(table, **(store or {})), publisher, name, **changes)
 
+    def to_file(self, table, name="p", path=None, store=None, **changes):
+        publisher = {"driver": "file", "path": str(path or self.path)}
+        return self.to(publisher, table, name, store, **changes)
+
     def to_null(self, table, name="p", publisher=None, **changes):
-        publisher = dict({"driver": "null"}, **(publisher or {}))
-        return pipeline(store_of(table), publisher, name, **changes)
+        return self.to(dict({"driver": "null"}, **(publisher or {})), table, name, **changes)

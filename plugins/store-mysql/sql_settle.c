@@ -55,12 +55,25 @@ static struct json_key json_key(const struct builder *sql)
     return json;
 }
 
+static void add_by_key(struct builder *sql)
+{
+    ADD(sql, "%s AS t", sql->name);
+    if (sql->table->key_index)
+        ADD(sql, " FORCE INDEX (%s)", sql->table->key_index);
+}
+
+static void add_update(struct builder *sql)
+{
+    ADD(sql, "UPDATE ");
+    add_by_key(sql);
+    ADD(sql, " SET ");
+}
+
 /* The table behind a list of keys, which stands first, so that rows are changed in its order. */
 static void add_joined(struct builder *sql, const struct json_key *key)
 {
-    ADD(sql, " STRAIGHT_JOIN %s AS t", sql->name);
-    if (sql->table->key_index)
-        ADD(sql, " FORCE INDEX (%s)", sql->table->key_index);
+    ADD(sql, " STRAIGHT_JOIN ");
+    add_by_key(sql);
     ADD(sql, " ON t.%s = %s", sql->column[sql->table->key], key->expression);
 }
 
@@ -86,9 +99,9 @@ void add_deletion(struct builder *sql)
 /* Token, keys. The rows are locked by this transaction. */
 void add_lease(struct builder *sql)
 {
-    ADD(sql, "UPDATE %s AS t SET t.%s = %s, t.%s = ?, t.%s = NOW(6)", sql->name,
-        sql->column[ROLE_STATUS], sql->state[STATE_DELIVERING], sql->column[ROLE_LOCKED_BY],
-        sql->column[ROLE_LOCKED_AT]);
+    add_update(sql);
+    ADD(sql, "t.%s = %s, t.%s = ?, t.%s = NOW(6)", sql->column[ROLE_STATUS],
+        sql->state[STATE_DELIVERING], sql->column[ROLE_LOCKED_BY], sql->column[ROLE_LOCKED_AT]);
     add_touched(sql);
     add_keys(sql);
 }
@@ -101,8 +114,8 @@ void add_delivered(struct builder *sql)
         add_still_ours(sql);
         return;
     }
-    ADD(sql, "UPDATE %s AS t SET t.%s = %s", sql->name, sql->column[ROLE_STATUS],
-        sql->state[STATE_DELIVERED]);
+    add_update(sql);
+    ADD(sql, "t.%s = %s", sql->column[ROLE_STATUS], sql->state[STATE_DELIVERED]);
     if (has(sql, ROLE_DELIVERED_AT))
         ADD(sql, ", t.%s = NOW(6)", sql->column[ROLE_DELIVERED_AT]);
     add_unlocked(sql);
@@ -120,17 +133,17 @@ static void add_charged(struct builder *sql, const char *comma, const char *char
         attempts);
 }
 
-/* An expression in utf8mb4, NULL leaves the column as it is. What its character set lacks becomes a
- * question mark. */
-static void add_text(struct builder *sql, const char *comma, enum role role, const char *expression)
+/* NULL leaves it as it is. outcome.c has seen to it that the column's character set has all of it.
+ */
+static void add_error(struct builder *sql, const char *comma)
 {
-    const struct column *column = &sql->table->columns[role];
-    const char *name = sql->column[role];
+    const struct column *column = &sql->table->columns[ROLE_LAST_ERROR];
+    const char *name = sql->column[ROLE_LAST_ERROR];
     if (column->charset[0])
-        ADD(sql, "%st.%s = COALESCE(CONVERT(%s USING %s) COLLATE %s, t.%s)", comma, name,
-            expression, column->charset, column->collation, name);
+        ADD(sql, "%st.%s = COALESCE(CONVERT(s.e USING %s) COLLATE %s, t.%s)", comma, name,
+            column->charset, column->collation, name);
     else
-        ADD(sql, "%st.%s = COALESCE(%s, t.%s)", comma, name, expression, name);
+        ADD(sql, "%st.%s = COALESCE(s.e, t.%s)", comma, name, name);
 }
 
 /* What a failure changes, of the columns that there are; never nothing. */
@@ -155,7 +168,7 @@ static void add_failure(struct builder *sql)
         comma = ", ";
     }
     if (has(sql, ROLE_LAST_ERROR))
-        add_text(sql, comma, ROLE_LAST_ERROR, "s.e");
+        add_error(sql, comma);
 }
 
 /* Outcomes as JSON, the span of created_ts if there is one, and in mode lease the token. */
@@ -195,7 +208,8 @@ void add_leases_of(struct builder *sql)
 /* Keys, the token. */
 void add_renew(struct builder *sql)
 {
-    ADD(sql, "UPDATE %s AS t SET t.%s = NOW(6)", sql->name, sql->column[ROLE_LOCKED_AT]);
+    add_update(sql);
+    ADD(sql, "t.%s = NOW(6)", sql->column[ROLE_LOCKED_AT]);
     add_touched(sql);
     add_keys(sql);
     ADD(sql, " AND t.%s = ? AND t.%s = %s", sql->column[ROLE_LOCKED_BY], sql->column[ROLE_STATUS],
@@ -256,16 +270,16 @@ static void add_reaped(struct builder *sql, const char *state, const char *compa
 
 void add_reap_dead(struct builder *sql)
 {
-    ADD(sql, "UPDATE %s AS t SET t.%s = %s", sql->name, sql->column[ROLE_STATUS],
-        sql->state[STATE_DEAD]);
+    add_update(sql);
+    ADD(sql, "t.%s = %s", sql->column[ROLE_STATUS], sql->state[STATE_DEAD]);
     add_reaped(sql, sql->state[STATE_DELIVERING], ">=");
 }
 
 /* Base delay and greatest delay in microseconds, then as above. */
 void add_reap_returned(struct builder *sql)
 {
-    ADD(sql, "UPDATE %s AS t SET t.%s = %s", sql->name, sql->column[ROLE_STATUS],
-        sql->state[STATE_PENDING]);
+    add_update(sql);
+    ADD(sql, "t.%s = %s", sql->column[ROLE_STATUS], sql->state[STATE_PENDING]);
     if (has(sql, ROLE_AVAILABLE_AT))
         ADD(sql,
             ", t.%s = LEAST(NOW(6) + INTERVAL CAST(LEAST(? * POW(2, LEAST(GREATEST(t.%s, 0), 62)),"
