@@ -165,10 +165,14 @@ static void judge_states(struct table *table, const struct outbox_store *store, 
         return;
     }
     for (enum state state = STATE_PENDING; state < STATE_COUNT; state++) {
-        if (!states_have(states, state) || (state == STATE_DELIVERING && !is_lease(store)))
+        if (!states_have(states, state))
             continue;
         write_state(table, states, state, kind);
-        if (!holds_state(column, found, states->text[state], table->state[state]))
+        if (holds_state(column, found, states->text[state], table->state[state]))
+            continue;
+        if (state == STATE_DELIVERING && !is_lease(store))
+            table->state[state][0] = '\0'; /* then there is nothing leased */
+        else
             table_problem(table, "column %s is %s, which cannot hold \"%s\" for %s: see `states`",
                           name, column->type, states->text[state], state_name(state));
     }
