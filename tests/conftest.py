@@ -12,10 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import processes, settings
+from harness.engines import Engine
 from harness.evidence import Delivered
-from harness.postgres import PostgresServer, PostgresTemplate
 from harness.relay import Relay, pipeline
-from harness.tables import Table
 
 # ---- the run --------------------------------------------------------------------------------------
 
@@ -97,32 +96,40 @@ def pytest_unconfigure(config):
 
 
 @pytest.fixture(scope="session")
-def postgres_template():
-    template = PostgresTemplate()
-    yield template
-    template.close()
-
-
-@pytest.fixture(scope="session")
-def postgres(postgres_template):
-    """The server of this run. A test that wants to stop it asks for private_postgres."""
-    server = PostgresServer(postgres_template, tcp=True).start()
-    yield server
-    server.close()
+def engines():
+    """By name; their servers start when they are first asked for."""
+    made = {name: Engine(name) for name in ("postgres", "mariadb", "mysql")}
+    yield made
+    for engine in made.values():
+        engine.close()
 
 
 @pytest.fixture
-def private_postgres(postgres_template):
+def engine(request, engines):
+    """PostgreSQL, or each of them in a test that is marked so."""
+    chosen = engines[getattr(request, "param", "postgres")]
+    chosen.need()
+    return chosen
+
+
+@pytest.fixture
+def postgres(engines):
+    """The server of this run. A test that wants to stop it asks for private_server."""
+    return engines["postgres"].shared
+
+
+@pytest.fixture
+def private_server(engine):
     """A server that a test may treat as it likes."""
-    server = PostgresServer(postgres_template).start()
+    server = engine.new_server()
     yield server
     server.close()
 
 
 @pytest.fixture
-def database(postgres):
+def database(engine):
     """A database of the test's own."""
-    made = postgres.new_database()
+    made = engine.shared.new_database()
     yield made
     made.close()
 
@@ -168,20 +175,20 @@ def new_relay(folder):
 
 
 @pytest.fixture(params=["own", "foreign"])
-def table(request, database, folder):
+def table(request, engine, database, folder):
     """An outbox table: made by `init`, or by somebody else with exactly the columns of the layout."""
-    settings.need("store-postgres", "publisher-null")
-    return make_table(database, folder, request.param)
+    settings.need("publisher-null")
+    return make_table(engine, database, folder, request.param)
 
 
 @pytest.fixture
-def own_table(database, folder):
-    settings.need("store-postgres", "publisher-null")
-    return make_table(database, folder, "own")
+def own_table(engine, database, folder):
+    settings.need("publisher-null")
+    return make_table(engine, database, folder, "own")
 
 
-def make_table(database, folder, made_by):
-    table = Table(database)
+def make_table(engine, database, folder, made_by):
+    table = engine.new_table(database)
     if made_by == "foreign":
         return table.create_foreign()
     relay = Relay(folder, [pipeline(store_of(table), {"driver": "null"})])
@@ -191,7 +198,8 @@ def make_table(database, folder, made_by):
 
 
 def store_of(table, **changes):
-    return dict({"driver": "postgres", "url": table.database.url, "table": table.name}, **changes)
+    database = table.database
+    return dict({"driver": database.driver, "url": database.url, "table": table.name}, **changes)
 
 
 @pytest.fixture
@@ -202,15 +210,18 @@ def outbox(folder):
 
 class Pieces:
     def __init__(self, folder):
-        settings.need("store-postgres", "publisher-file", "publisher-null")
+        settings.need("publisher-file", "publisher-null")
         self.folder = folder
         self.path = folder / "delivered.ndjson"
         self.delivered = Delivered(self.path)
 
-    def to_file(self, table, name="p", path=None, store=None, **changes):
-        publisher = {"driver": "file", "path": str(path or self.path)}
+    @staticmethod
+    def to(publisher, table, name="p", store=None, **changes):
         return pipeline(store_of(table, **(store or {})), publisher, name, **changes)
 
+    def to_file(self, table, name="p", path=None, store=None, **changes):
+        publisher = {"driver": "file", "path": str(path or self.path)}
+        return self.to(publisher, table, name, store, **changes)
+
     def to_null(self, table, name="p", publisher=None, **changes):
-        publisher = dict({"driver": "null"}, **(publisher or {}))
-        return pipeline(store_of(table), publisher, name, **changes)
+        return self.to(dict({"driver": "null"}, **(publisher or {})), table, name, **changes)

@@ -14,7 +14,8 @@ from harness.relay import assert_clean
 SKIPPED = 77  # how a test program says that it cannot run here
 
 # Programs that need a database of their own, and how they are told its address.
-DATABASES = {"store-postgres": "OUTBOX_TEST_POSTGRES_URL"}
+DATABASES = {"store-postgres": "OUTBOX_TEST_POSTGRES_URL", "store-mysql": "OUTBOX_TEST_MYSQL_URL"}
+ENGINES = {"store-postgres": ["postgres"], "store-mysql": ["mariadb", "mysql"]}
 
 
 def programs():
@@ -28,17 +29,32 @@ def programs():
     return json.loads(listed.stdout)
 
 
-PROGRAMS = programs()
+def runs():
+    """Each program, once for each engine that it needs."""
+    for program in programs():
+        name = program["name"].replace(" ", "_")
+        for engine in ENGINES.get(name, [None]):
+            yield pytest.param(program, engine, id=f"{name}-{engine}" if engine else name)
 
 
-@pytest.mark.parametrize(
-    "program", PROGRAMS, ids=[program["name"].replace(" ", "_") for program in PROGRAMS]
-)
-def test_program(program, folder, request):
+@pytest.fixture
+def addressed(request):
+    """What tells a program the address of a database on an engine."""
+
+    def make(program, engine):
+        if engine is None:
+            return {}
+        engine = request.getfixturevalue("engines")[engine]
+        engine.need()
+        return {DATABASES[program["name"]]: engine.shared.new_database().url}
+
+    return make
+
+
+@pytest.mark.parametrize("program, engine", runs())
+def test_program(program, engine, folder, addressed):
     environment = dict(os.environ, **settings.SANITIZER_ENVIRONMENT)
-    environment.update(program["env"])
-    if program["name"] in DATABASES:
-        environment[DATABASES[program["name"]]] = request.getfixturevalue("database").url
+    environment.update(program["env"], **addressed(program, engine))
     output = folder / "output"
     with open(output, "wb") as file:
         process = processes.spawn(

@@ -13,6 +13,7 @@ enum {
     MYSQL_CHECK_VIOLATED = 3819,
     MYSQL_INVALID_JSON = 3140,
     MYSQL_INVALID_JSON_CHARSET = 3144,
+    MYSQL_CANNOT_CONVERT_STRING = 3988,
     MYSQL_QUERY_TIMEOUT = 3024,
     MYSQL_SHUTTING_DOWN = 1053,
     MYSQL_CLIENT_TOO_IDLE = 4031,
@@ -32,7 +33,7 @@ struct meaning {
     const char *remedy; /* what is added to the server's own words */
 };
 
-#define CHECK_LOGIN "; check `url` and `password`"
+#define CHECK_LOGIN "; check `url` and `password`, and `tls` if the server wants that"
 #define TABLE_RIGHTS                                                                               \
     "; the relay needs SELECT and UPDATE on its table, and DELETE to delete what is delivered; "   \
     "producers need INSERT"
@@ -97,6 +98,7 @@ static const struct meaning meanings[] = {
     {ER_SIGNAL_EXCEPTION, OUTBOX_INVALID, ""},
     {ER_NO_PARTITION_FOR_GIVEN_VALUE, OUTBOX_INVALID, ""},
     {ER_CANNOT_CONVERT_CHARACTER, OUTBOX_INVALID, ""},
+    {MYSQL_CANNOT_CONVERT_STRING, OUTBOX_INVALID, ""},
     {MYSQL_CHECK_VIOLATED, OUTBOX_INVALID, ""},
     {MARIADB_CONSTRAINT, OUTBOX_INVALID, ""},
     {MYSQL_INVALID_JSON, OUTBOX_INVALID, ""},

@@ -245,7 +245,7 @@ static void json_key(const struct builder *sql, const char **type, const char **
     }
 }
 
-/* What the column's character set lacks becomes a question mark. */
+/* outcome.c has seen to it that the column's character set has all of it. */
 static void add_error(struct builder *sql)
 {
     const struct column *column = &sql->table->columns[ROLE_LAST_ERROR];

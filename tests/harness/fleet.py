@@ -26,7 +26,7 @@ class Fleet:
                 folder,
                 [
                     pipeline(
-                        {"driver": "postgres", "url": table.database.url, "table": table.name},
+                        dict(driver=table.database.driver, url=table.database.url, table=table.name),
                         {"driver": "file", "path": str(path)},
                         **merged(base, changes),
                     )

@@ -202,6 +202,10 @@ class PostgresServer:
 class Database:
     """One database, with a connection of the test's own."""
 
+    driver = "postgres"
+    Error = psycopg2.Error
+    is_lost = may_try_again = staticmethod(is_lost)
+
     def __init__(self, server, name):
         self.server = server
         self.name = name
@@ -210,6 +214,12 @@ class Database:
 
     def connect(self):
         return self.server.connect(self.name)
+
+    @staticmethod
+    def disconnect(connection):
+        """Also of a session that the server has ended, or of none."""
+        if connection is not None:
+            connection.close()
 
     def execute(self, sql, parameters=None):
         """Runs a statement and returns its rows, if it has any."""

@@ -4,17 +4,6 @@ SPDX-License-Identifier: MIT
 
 import threading
 
-import psycopg2
-
-from .postgres import is_lost
-from .tables import LOAD
-
-PLAIN = """
-INSERT INTO {table} (event_id, event_type, payload)
-SELECT gen_random_uuid(), 'test.load', convert_to(repeat('x', 64), 'UTF8')
-FROM generate_series(1, %s)
-"""
-
 
 class Producer:
     """Inserts events in portions from a thread of its own, a portion for each call of `more`, so that
@@ -24,8 +13,7 @@ class Producer:
     def __init__(self, table, portion, type=None):
         self.table = table
         self.portion = portion
-        self.statement = (PLAIN if type is None else LOAD).format(table=table.name)
-        self.values = (portion,) if type is None else (type, 10, 64, portion)
+        self.type = type
         self.asked = 0
         self.made = 0
         self._ask = threading.Semaphore(0)
@@ -71,16 +59,14 @@ class Producer:
             self._failure = error
 
     def _insert(self):
-        connection = None
+        database, connection = self.table.database, None
         try:
-            connection = self.table.database.connect()
-            with connection.cursor() as cursor:
-                cursor.execute(self.statement, self.values)
+            connection = database.connect()
+            self.table.load(connection, self.portion, self.type)
             return True
-        except psycopg2.Error as error:
-            if not is_lost(error, connection):
+        except database.Error as error:
+            if not database.may_try_again(error, connection):
                 raise
             return False
         finally:
-            if connection is not None:
-                connection.close()
+            database.disconnect(connection)

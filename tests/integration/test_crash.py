@@ -7,11 +7,14 @@ import time
 
 import pytest
 
+from harness.engines import every_engine
 from harness.fleet import Fleet
 from harness.observer import Observer
 from harness.settings import SHORT_LEASE, events
 from harness.sources import Producer
 from harness.waiting import wait_until
+
+pytestmark = every_engine
 
 
 def killing_spree(table, fleet, observer, producer, victims, rounds):

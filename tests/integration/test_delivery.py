@@ -6,7 +6,10 @@ import json
 
 import pytest
 
+from harness.engines import every_engine
 from harness.waiting import wait_until
+
+pytestmark = every_engine
 
 PAYLOADS = {
     "empty": b"",
@@ -94,9 +97,9 @@ def test_type_and_keys_travel_with_the_event(own_table, outbox, new_relay):
     assert {name: line.get(name) for name in expected} == expected
 
 
-def test_server_is_reached_over_tcp(postgres, table, outbox, new_relay):
+def test_server_is_reached_over_tcp(table, outbox, new_relay):
     event_id = table.insert(b"x")
-    url = postgres.url(table.database.name, tcp=True)
+    url = table.database.server.url(table.database.name, tcp=True)
     relay = new_relay(outbox.to_file(table, store={"url": url}))
     assert relay.once() == 0, relay.log_tail()
     assert outbox.delivered.counts() == {event_id: 1}
@@ -120,7 +123,7 @@ def test_once_ends_on_an_empty_table(table, outbox, new_relay):
 
 def test_once_leaves_scheduled_events_alone(table, outbox, new_relay):
     due = table.insert(b"due")
-    later = table.insert(b"later", available_at="2999-01-01")
+    later = table.insert(b"later", available_at="2037-01-01")
     relay = new_relay(outbox.to_file(table))
     assert relay.once() == 0, relay.log_tail()
     assert outbox.delivered.counts() == {due: 1}
@@ -130,10 +133,7 @@ def test_once_leaves_scheduled_events_alone(table, outbox, new_relay):
 @pytest.mark.parametrize("mode", ["lease", "hold"])
 def test_scheduled_event_is_not_delivered_before_its_time(table, outbox, new_relay, mode):
     relay = new_relay(outbox.to_file(table, claim={"mode": mode})).start()
-    table.database.execute(
-        f"INSERT INTO {table.name} (event_id, event_type, payload, available_at)"
-        " VALUES (gen_random_uuid(), 't', 'x', clock_timestamp() + interval '1500 ms')"
-    )
+    table.insert(available_in=1.5)
     wait_until(
         lambda: table.count("status = 'DELIVERED'") == 1,
         lambda: f"the scheduled event is delivered:\n{relay.log_tail()}",
@@ -147,18 +147,16 @@ def test_event_committed_late_with_an_older_time_is_not_skipped(table, outbox, n
     time or a lower number than what has been delivered."""
     relay = new_relay(outbox.to_file(table, claim={"mode": mode, "poll_max": "50ms"})).start()
     slow = table.database.connect()
-    slow.autocommit = False
     with slow.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table.name} (event_id, event_type, payload)"
-            " VALUES (gen_random_uuid(), 'late', 'x')"
-        )
+        cursor.execute("BEGIN")
+    table.insert(connection=slow)
     table.insert_many(500)
     wait_until(
         lambda: table.count("status = 'DELIVERED'") == 500,
         lambda: f"the events committed first are delivered:\n{relay.log_tail()}",
     )
-    slow.commit()
+    with slow.cursor() as cursor:
+        cursor.execute("COMMIT")
     slow.close()
     wait_until(
         lambda: table.count("status = 'DELIVERED'") == 501,
@@ -168,9 +166,11 @@ def test_event_committed_late_with_an_older_time_is_not_skipped(table, outbox, n
 
 
 @pytest.mark.parametrize("mode", ["lease", "hold"])
-def test_sleeping_relay_is_woken_by_a_commit(own_table, outbox, new_relay, mode):
+def test_sleeping_relay_is_woken_by_a_commit(engine, own_table, outbox, new_relay, mode):
     """The relay would look again only after this test has given up: a wake-up alone explains that
     the events arrive."""
+    if engine.is_mysql:
+        pytest.skip("this engine has nothing to wake a relay with: it polls")
     claim = {"mode": mode, "poll_min": "10m", "poll_max": "10m"}
     relay = new_relay(outbox.to_file(own_table, claim=claim)).start()
     for number in range(1, 6):

@@ -2,9 +2,12 @@
 SPDX-License-Identifier: MIT
 """
 
+from harness.engines import every_engine
 from harness.observer import Observer
 from harness.settings import SHORT_LEASE
 from harness.waiting import wait_until
+
+pytestmark = every_engine
 
 # Two claims from a minute ago: one of a relay of ours that is gone, one of a relay of another make.
 OURS = "outbox-relay:gone:1"
@@ -13,11 +16,7 @@ THEIRS = "other-relay-7"
 
 def insert_claimed(table, owner, age, **columns):
     event_id = table.insert(b"x", **columns)
-    table.database.execute(
-        f"UPDATE {table.name} SET status = 'DELIVERING', locked_by = %s,"
-        " locked_at = now() - %s::interval WHERE event_id = %s",
-        (owner, age, event_id),
-    )
+    table.set_claimed(event_id, owner, age)
     return event_id
 
 
@@ -50,8 +49,8 @@ def test_claims_of_a_killed_relay_are_delivered_by_another(table, outbox, new_re
 
 def test_event_whose_leases_keep_expiring_is_dead_at_max_attempts(table, outbox, new_relay):
     """An event that crashes its relay must not do so for ever."""
-    poison = insert_claimed(table, OURS, "1 minute", attempts=2)
-    healthy = insert_claimed(table, OURS, "1 minute", attempts=1)
+    poison = insert_claimed(table, OURS, 60, attempts=2)
+    healthy = insert_claimed(table, OURS, 60, attempts=1)
     relay = new_relay(
         outbox.to_file(
             table, claim={"lease": SHORT_LEASE}, retry={"max_attempts": 3, "base_delay": "50ms"}
@@ -82,9 +81,9 @@ def test_lease_is_renewed_while_the_broker_works(table, outbox, new_relay, folde
 
 
 def test_claim_of_another_make_is_not_touched_before_its_own_lease(table, outbox, new_relay):
-    ours = insert_claimed(table, OURS, "1 minute")
-    theirs = insert_claimed(table, THEIRS, "1 minute")
-    abandoned = insert_claimed(table, THEIRS, "1 day")
+    ours = insert_claimed(table, OURS, 60)
+    theirs = insert_claimed(table, THEIRS, 60)
+    abandoned = insert_claimed(table, THEIRS, 86400)
     relay = new_relay(
         outbox.to_file(
             table, claim={"lease": SHORT_LEASE, "foreign_lease": "1h"},

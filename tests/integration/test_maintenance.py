@@ -2,7 +2,11 @@
 SPDX-License-Identifier: MIT
 """
 
+from harness.engines import every_engine
 from harness.waiting import wait_until
+
+pytestmark = every_engine
+DAY = 86400
 
 
 def maintained(outbox, table, name="p", **maintenance):
@@ -11,42 +15,23 @@ def maintained(outbox, table, name="p", **maintenance):
     )
 
 
-def age(table, where, days):
-    table.database.execute(
-        f"UPDATE {table.name} SET updated_at = now() - interval '{days} days',"
-        f" delivered_at = CASE WHEN status = 'DELIVERED' THEN now() - interval '{days} days' END"
-        f" WHERE {where}"
-    )
-
-
 def test_old_events_go_and_all_others_stay(table, outbox, new_relay):
     table.insert_many(500)
     relay = new_relay(maintained(outbox, table, delivered_age="7d", dead_age="30d")).start()
     wait_until(lambda: table.states() == {"DELIVERED": 500}, "all are delivered")
     dead = table.insert()
-    table.database.execute(
-        f"UPDATE {table.name} SET status = 'DEAD' WHERE event_id = %s", (dead,)
-    )
-    scheduled = table.insert(available_at="2100-01-01")
+    table.set_finished("DEAD", 29 * DAY, table.is_id(dead))
+    scheduled = table.insert(available_at="2037-01-01")
     old = 300
-    age(table, f"event_id IN (SELECT event_id FROM {table.name} WHERE status = 'DELIVERED' LIMIT {old})", 8)
-    age(table, "status = 'DEAD'", 29)
+    table.set_finished("DELIVERED", 8 * DAY, "status = 'DELIVERED'", old)
     relay.wait_logged("finished events were pruned")
     wait_until(lambda: table.count("status = 'DELIVERED'") == 500 - old, "the old ones go")
     assert table.row(dead)["status"] == "DEAD"
-    age(table, "status = 'DEAD'", 31)
+    table.set_finished("DEAD", 31 * DAY, "status = 'DEAD'")
     wait_until(lambda: table.count("status = 'DEAD'") == 0, "the dead one goes")
     assert table.row(scheduled)["status"] == "PENDING"
     relay.stop()
     assert relay.logged("pipeline ended")[-1]["pruned"] == old + 1
-
-
-def holders(table):
-    return table.database.value(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 20321"
-        " AND objid = %s::regclass AND granted",
-        (table.name,),
-    )
 
 
 def test_one_of_several_relays_maintains_and_another_takes_over(own_table, outbox, new_relay):
@@ -55,14 +40,11 @@ def test_one_of_several_relays_maintains_and_another_takes_over(own_table, outbo
 
     def prunes():
         event = table.insert()
-        table.database.execute(
-            f"UPDATE {table.name} SET status = 'DEAD', locked_at = NULL, locked_by = NULL,"
-            " updated_at = now() - interval '2 days' WHERE event_id = %s", (event,),
-        )  # fmt: skip
+        table.set_finished("DEAD", 2 * DAY, table.is_id(event))
         wait_until(lambda: table.row(event) is None, "a dead event goes")
 
     prunes()
-    assert holders(table) == 1
+    assert table.maintainers() == 1
     before = [len(relay.logged("pruned")) for relay in relays]
     prunes()
     after = [len(relay.logged("pruned")) for relay in relays]
@@ -78,24 +60,22 @@ def test_one_of_several_relays_maintains_and_another_takes_over(own_table, outbo
 def test_a_changed_configuration_ends_it(own_table, outbox, new_relay):
     table = own_table
     relay = new_relay(maintained(outbox, table, dead_age="1d")).start()
-    wait_until(lambda: holders(table) == 1, "the relay maintains the table")
+    wait_until(lambda: table.maintainers() == 1, "the relay maintains the table")
     del relay.config["pipelines"][0]["maintenance"]
     relay.reload()
-    wait_until(lambda: holders(table) == 0, "it does not any more")
+    wait_until(lambda: table.maintainers() == 0, "it does not any more")
     relay.stop()
 
 
 def test_rows_that_somebody_holds_are_passed_over(own_table, outbox, new_relay):
     table = own_table
     held, free = table.insert(), table.insert()
-    table.database.execute(
-        f"UPDATE {table.name} SET status = 'DEAD', updated_at = now() - interval '2 days'"
-    )
+    table.set_finished("DEAD", 2 * DAY)
     relay = new_relay(maintained(outbox, table))
     connection = table.database.connect()
-    connection.autocommit = False
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT FROM {table.name} WHERE event_id = %s FOR UPDATE", (held,))
+        cursor.execute("BEGIN")
+        cursor.execute(f"SELECT 1 FROM {table.name} WHERE {table.is_id(held)} FOR UPDATE")
         done = relay.run("prune", "--dead-age", "1d")
         assert done.stdout == "p: 0 delivered and 1 dead events deleted\n", done.stderr
     connection.close()

@@ -4,9 +4,11 @@ SPDX-License-Identifier: MIT
 
 import pytest
 
+from harness.engines import every_engine
 from harness.observer import Observer
 from harness.waiting import wait_until
 
+pytestmark = every_engine
 MODES = pytest.mark.parametrize("mode", ["lease", "hold"])
 FAILS = {"failure_rate": 1.0}
 

@@ -15,20 +15,20 @@ def wait_delivered(table, relay, count):
 
 
 def test_dead_database_of_one_leaves_the_other_at_work(
-    own_table, private_postgres, outbox, new_relay, folder
+    own_table, private_server, outbox, new_relay, folder
 ):
-    other = Table(private_postgres.new_database()).create_foreign()
+    other = Table(private_server.new_database()).create_foreign()
     outbox.delivered.paths = [folder / "a", folder / "b"]
     relay = new_relay(
         outbox.to_file(own_table, "a", folder / "a"), outbox.to_file(other, "b", folder / "b")
     ).start()
     other.insert_many(10)
     wait_delivered(other, relay, 10)
-    private_postgres.stop("immediate")
+    private_server.stop("immediate")
     count = events(2000)
     own_table.insert_many(count)
     wait_delivered(own_table, relay, count)
-    private_postgres.start()
+    private_server.start()
     other.insert_many(10)
     wait_delivered(other, relay, 20)
     relay.stop()

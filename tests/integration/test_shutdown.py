@@ -6,10 +6,11 @@ import signal
 
 import pytest
 
+from harness.engines import every_engine
 from harness.observer import Observer
-from harness.tables import Table
 from harness.waiting import wait_until
 
+pytestmark = every_engine
 MODES = pytest.mark.parametrize("mode", ["lease", "hold"])
 
 
@@ -17,8 +18,7 @@ def is_claimed(table, count):
     """Whether a relay holds all events, by a lease or by locks in an open transaction."""
     if table.states().get("DELIVERING", 0) == count:
         return True
-    free = f"SELECT event_id FROM {table.name} FOR UPDATE SKIP LOCKED"
-    return not table.database.execute(free)
+    return not table.free_ids()
 
 
 @MODES
@@ -64,25 +64,25 @@ def test_stop_releases_what_the_broker_does_not_answer(table, outbox, new_relay,
 
 
 @MODES
-def test_stop_while_the_database_is_away(private_postgres, outbox, new_relay, mode):
-    table = Table(private_postgres.new_database()).create_foreign()
+def test_stop_while_the_database_is_away(engine, private_server, outbox, new_relay, mode):
+    table = engine.new_table(private_server.new_database()).create_foreign()
     relay = new_relay(outbox.to_file(table, claim={"mode": mode})).start()
     table.insert(b"x")
     wait_until(
         lambda: table.states() == {"DELIVERED": 1},
         lambda: f"the relay works:\n{relay.log_tail()}",
     )
-    private_postgres.stop("immediate")
+    private_server.stop("immediate")
     relay.wait_logged("connect", "keeps trying")
     relay.stop()
 
 
 @MODES
 def test_stop_while_the_database_is_away_with_events_in_flight(
-    private_postgres, outbox, new_relay, mode
+    engine, private_server, outbox, new_relay, mode
 ):
     """What cannot be settled is left behind for another relay; the stop is as orderly as ever."""
-    table = Table(private_postgres.new_database()).create_foreign()
+    table = engine.new_table(private_server.new_database()).create_foreign()
     table.insert_many(10)
     relay = new_relay(
         outbox.to_null(table, publisher={"delay": "10m"}, claim={"mode": mode}),
@@ -91,7 +91,7 @@ def test_stop_while_the_database_is_away_with_events_in_flight(
     wait_until(
         lambda: is_claimed(table, 10), lambda: f"the events are claimed:\n{relay.log_tail()}"
     )
-    private_postgres.stop("immediate")
+    private_server.stop("immediate")
     relay.stop()
 
 
@@ -115,9 +115,11 @@ def test_hangup_applies_tunables(table, outbox, new_relay):
     relay.reload()
 
     def refused():
-        row = table.row(table.insert(b"x" * 2000))
-        return wait_until(lambda: table.row(row["event_id"])["status"] in ("DELIVERED", "DEAD")
-                          and table.row(row["event_id"]), "it is settled")["status"] == "DEAD"  # fmt: skip
+        event_id = table.insert(b"x" * 2000)
+        wait_until(
+            lambda: table.row(event_id)["status"] in ("DELIVERED", "DEAD"), "it is settled"
+        )
+        return table.row(event_id)["status"] == "DEAD"
 
     wait_until(refused, lambda: f"the lower limit is in force:\n{relay.log_tail()}")
 

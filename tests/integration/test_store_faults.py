@@ -4,14 +4,15 @@ SPDX-License-Identifier: MIT
 
 import pytest
 
+from harness.engines import every_engine
 from harness.evidence import Delivered
 from harness.fleet import Fleet
 from harness.observer import Observer
 from harness.settings import SHORT_LEASE, events
 from harness.sources import Producer
-from harness.tables import FOREIGN, Table
 from harness.waiting import wait_until
 
+pytestmark = every_engine
 ROUNDS = 6
 
 
@@ -22,28 +23,28 @@ def wait_delivered(table, relay, count):
     )
 
 
-def test_database_that_is_away_at_start_is_waited_for(private_postgres, outbox, new_relay):
-    table = Table(private_postgres.new_database()).create_foreign()
+def test_database_that_is_away_at_start_is_waited_for(engine, private_server, outbox, new_relay):
+    table = engine.new_table(private_server.new_database()).create_foreign()
     table.insert_many(10)
-    private_postgres.stop()
+    private_server.stop()
     relay = new_relay(outbox.to_file(table)).start()
     relay.wait_logged("connect", "keeps trying")
-    private_postgres.start()
+    private_server.start()
     wait_delivered(table, relay, 10)
     relay.stop()
 
 
-def test_once_fails_when_the_database_is_away(private_postgres, outbox, new_relay):
+def test_once_fails_when_the_database_is_away(engine, private_server, outbox, new_relay):
     """A run that is to end cannot wait for ever, and has not drained anything."""
-    table = Table(private_postgres.new_database()).create_foreign()
-    private_postgres.stop()
+    table = engine.new_table(private_server.new_database()).create_foreign()
+    private_server.stop()
     relay = new_relay(outbox.to_file(table))
     assert relay.once() == 1
     assert relay.logged("connect")
 
 
-def test_missing_table_is_named_and_relayed_from_once_it_is_made(database, outbox, new_relay):
-    table = Table(database, "my_events")
+def test_missing_table_is_named_and_relayed_from_once_it_is_made(engine, database, outbox, new_relay):
+    table = engine.new_table(database, "my_events")
     relay = new_relay(outbox.to_file(table)).start()
     found = relay.wait_logged("my_events", "init")
     assert found
@@ -54,16 +55,14 @@ def test_missing_table_is_named_and_relayed_from_once_it_is_made(database, outbo
     relay.stop()
 
 
-def test_missing_columns_are_named(database, outbox, new_relay):
-    table = Table(database)
-    database.execute(FOREIGN.format(table=table.name))
+def test_missing_columns_are_named(engine, database, outbox, new_relay):
+    table = engine.new_table(database).create_foreign()
     database.execute(f"ALTER TABLE {table.name} DROP COLUMN available_at, DROP COLUMN last_error")
     relay = new_relay(outbox.to_file(table)).start()
     relay.wait_logged("available_at")
     relay.wait_logged("last_error")
     database.execute(
-        f"ALTER TABLE {table.name} ADD available_at TIMESTAMPTZ NOT NULL DEFAULT now(),"
-        " ADD last_error TEXT"
+        f"ALTER TABLE {table.name} ADD available_at {table.available_at}, ADD last_error TEXT"
     )
     table.insert_many(10)
     wait_delivered(table, relay, 10)
@@ -86,11 +85,11 @@ def terminate_sessions(server, table):
 @pytest.mark.parametrize("fault", [restart_immediate, restart_fast, terminate_sessions])
 @pytest.mark.parametrize("mode, delivered", [("lease", "keep"), ("lease", "delete"), ("hold", "keep")])
 def test_lost_connections_lose_no_event(
-    private_postgres, folder, mode, delivered, fault
+    engine, private_server, folder, mode, delivered, fault
 ):  # fmt: skip
     """In the middle of a run, over and over, while producers go on."""
-    table = Table(private_postgres.new_database()).create_foreign()
-    keep_ids(table)
+    table = engine.new_table(private_server.new_database()).create_foreign()
+    table.keep_ids()
     portion = events(3000)
     claim = {"mode": mode, "lease": SHORT_LEASE}
     with (
@@ -102,7 +101,7 @@ def test_lost_connections_lose_no_event(
             before = fleet.bytes_written()
             producer.more()
             fleet.wait_progress(before)
-            fault(private_postgres, table)
+            fault(private_server, table)
             wait_until(producer.done, "the producer's portion is committed")
             observer.check()
         fleet.wait_drained()
@@ -113,19 +112,8 @@ def test_lost_connections_lose_no_event(
         assert fleet.delivered.duplicates() <= ROUNDS * fleet.at_most_unsettled() + fleet.stale()
 
 
-def keep_ids(table):
-    """Ids survive in a second table when delivered rows are deleted."""
-    table.database.execute(
-        "CREATE TABLE made (event_id UUID);"
-        "CREATE FUNCTION keep_id() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN INSERT INTO made VALUES (NEW.event_id); RETURN NULL; END';"
-        f"CREATE TRIGGER keep_id AFTER INSERT ON {table.name}"
-        " FOR EACH ROW EXECUTE FUNCTION keep_id()"
-    )
-
-
 def check_nothing_lost(table, delivered: Delivered, at_least):
-    made = {row[0] for row in table.database.execute("SELECT event_id::text FROM made")}
+    made = table.kept_ids()
     assert len(made) >= at_least
     counts = delivered.counts()
     lost = made - set(counts)

@@ -1,0 +1,134 @@
+"""test_mysql_deadlocks.py - producers and relays of one table are in each other's way
+SPDX-License-Identifier: MIT
+"""
+
+import random
+import threading
+
+import pytest
+
+from harness.engines import every_mysql
+from harness.fleet import Fleet
+from harness.observer import Observer
+from harness.settings import SHORT_LEASE, events
+from harness.waiting import wait_until
+
+pytestmark = every_mysql
+PRODUCERS, RELAYS = 8, 4
+
+
+class Crowd:
+    """Programs that insert, each in transactions of its own, and count the deadlocks that they meet."""
+
+    def __init__(self, table, portions, size):
+        self.table = table
+        self.portions = portions
+        self.size = size
+        self.deadlocks = 0
+        self.failure = None
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(PRODUCERS)]
+
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def _run(self):
+        database, connection = self.table.database, self.table.database.connect()
+        try:
+            for _ in range(self.portions):
+                while True:
+                    try:
+                        self.table.load(connection, random.randint(1, 2 * self.size))
+                        break
+                    except database.Error as error:
+                        if error.args[0] != 1213:
+                            raise
+                        with self._lock:
+                            self.deadlocks += 1
+        except Exception as error:  # carried over to the test's thread by done()
+            self.failure = error
+        finally:
+            database.disconnect(connection)
+
+    def done(self):
+        if self.failure:
+            raise AssertionError("a producer failed") from self.failure
+        return not any(thread.is_alive() for thread in self._threads)
+
+
+def counted(relay, name):
+    """How many of these its driver has met, as it says when its pipeline ends."""
+    return sum(line["value"] for line in relay.log() if line.get("counter") == name)
+
+
+@pytest.mark.parametrize("mode, delivered", [("lease", "keep"), ("hold", "delete")])
+def test_eight_producers_and_four_relays_lose_nothing(own_table, folder, mode, delivered):
+    table = own_table
+    table.keep_ids()
+    crowd = Crowd(table, 20, events(20))
+    with (
+        Observer(table),
+        Fleet(
+            folder, table, RELAYS, claim={"mode": mode, "lease": SHORT_LEASE}, delivered=delivered
+        ) as fleet,
+    ):
+        crowd.start()
+        wait_until(crowd.done, "the producers are done", meanwhile=fleet.assert_running, timeout=180)
+        fleet.wait_drained()
+    deadlocks, waits = (
+        sum(counted(relay, name) for relay in fleet.relays) for name in ("deadlocks", "lock_timeouts")
+    )
+    print(
+        f"{table.database.server.make.name}, {mode}, {delivered}: {deadlocks} deadlocks and"
+        f" {waits} lock timeouts of relays, {crowd.deadlocks} deadlocks of producers"
+    )
+    made = table.kept_ids()
+    assert set(fleet.delivered.counts()) == made
+    assert fleet.delivered.duplicates() <= fleet.stale()
+
+
+def cross(table, relay):
+    """Another program locks the last row of a claim, and all of them when the relay, which writes them in
+    their order, waits for that one. It has changed so much that the server makes the relay the victim."""
+    database = table.database
+    connection = database.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("DELETE FROM ballast")
+        cursor.execute(f"SELECT 1 FROM {table.name} ORDER BY seq DESC LIMIT 1 FOR UPDATE")
+        wait_until(
+            lambda: database.value(
+                "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+            ),
+            lambda: f"the relay waits for the row:\n{relay.log_tail()}",
+            interval=0.2, meanwhile=relay.assert_running,  # asked more often, the view stays as it was
+        )  # fmt: skip
+        cursor.execute(f"SELECT 1 FROM {table.name} ORDER BY seq FOR UPDATE")
+        cursor.execute("ROLLBACK")
+    database.disconnect(connection)
+
+
+def test_deadlock_with_another_program_is_tried_again_and_counted(own_table, outbox, new_relay):
+    table, count = own_table, 100
+    table.database.execute("CREATE TABLE ballast (id BIGINT AUTO_INCREMENT PRIMARY KEY)")
+    for _ in range(9):
+        table.database.execute("INSERT INTO ballast SELECT NULL FROM ballast UNION ALL SELECT NULL")
+    relay = new_relay(
+        outbox.to_null(table, publisher={"delay": "300ms"}, claim={"poll_max": "20ms"})
+    )
+    relay.start()
+    for number in range(1, 4):  # an answer to the last event alone would not do
+        table.insert_many(count)
+        wait_until(
+            lambda: table.count("status = 'DELIVERING'"), lambda: relay.log_tail(),
+            interval=0.01, meanwhile=relay.assert_running,
+        )  # fmt: skip
+        cross(table, relay)
+        wait_until(
+            lambda: table.states() == {"DELIVERED": count * number}, lambda: relay.log_tail()
+        )
+    relay.stop()
+    assert counted(relay, "deadlocks") >= 1
+    assert table.count("attempts > 0") == 0
