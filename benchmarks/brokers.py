@@ -17,7 +17,7 @@ from harness.relay import merged, pipeline
 from lab import TOOLS
 from report import Check, Report, progress
 from targets import BROKERS, PAYLOAD
-from throughput import Contest, PostgresStore
+from throughput import Contest, ServerStore
 
 COLUMNS = ["broker", "producer events/s", "store events/s", "relay events/s", "of the slower",
            "of both in turn", "busy, producer %", "busy, store %", "busy, relay %", "relay us/event", "producer us/event", "store us/event", "relay MiB", "producer MiB"]  # fmt: skip
@@ -126,7 +126,7 @@ def run(lab, scale, options, say):
             report.notes.append(f"{name}: not measured, its driver or its bare producer was not built")
             continue
         count = options.events or scale.broker_events
-        store = PostgresStore(lab, count, scale.floor_variants)
+        store = ServerStore(lab, count, scale.floor_variants)
         try:
             broker.start()
             for mode in modes:

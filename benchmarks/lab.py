@@ -1,4 +1,4 @@
-"""lab.py - a private PostgreSQL at its stock settings, filled tables, and commands under a stopwatch
+"""lab.py - a private server at its stock settings, filled tables, and commands under a stopwatch
 SPDX-License-Identifier: MIT
 """
 
@@ -9,21 +9,10 @@ import subprocess
 from dataclasses import dataclass
 
 from harness import processes, settings
-from harness.postgres import Database, PostgresServer, PostgresTemplate
 from harness.relay import Relay, pipeline
-from harness.waiting import wait_until
-
-from targets import PAYLOAD
 
 TABLE = "openoutbox_events"
 TOOLS = settings.BUILD / "benchmarks"
-
-
-class StockServer(PostgresServer):
-    """As the package ships it: fsync, synchronous_commit and full_page_writes are on. What the tests turn off
-    for speed stays on, and nothing is tuned in anybody's favour."""
-
-    settings = {}
 
 
 @dataclass
@@ -38,95 +27,110 @@ class Figures:
 
 
 class Lab:
-    """Everything a scenario works with, in a temporary folder of its own."""
+    """Everything a scenario works with, in a temporary folder of its own. What depends on the make of the
+    server is in its heirs: lab_postgres.py and lab_mysql.py."""
+
+    name = None  # of the make, as it is written
+    floor = None  # the tool that is its bare loop
+    promise = None  # how soon and how idle, see targets.py
+    history_statistics = ("as they are",)  # what a plan could depend on
 
     def __init__(self):
         self.folder = processes.short_folder("bench")
-        self.template = None
         self._server = None
         self.made = set()
 
     def close(self):
         if self._server:
             self._server.close()
-        if self.template:
-            self.template.close()
         processes.remove_folder(self.folder)
-
-    # ---- the server ----
 
     @property
     def server(self):
         if self._server is None:
-            self.template = PostgresTemplate()
-            self._server = StockServer(self.template).start()
+            self._server = self.start()
         return self._server
 
+    def is_running(self):
+        return self._server is not None
+
+    # ---- what each make has its own way for ----
+
+    def start(self):
+        """A server, and it runs."""
+        raise NotImplementedError
+
     def version(self):
-        connection = self.server.connect("postgres")
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW server_version")
-            text = cursor.fetchone()[0]
-        connection.close()
-        return text.split()[0]
+        raise NotImplementedError
 
-    def administer(self, *statements):
-        connection = self.server.connect("postgres")
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        connection.close()
+    def create(self, name):
+        """A new and empty database."""
+        raise NotImplementedError
 
-    def processor(self):
-        """Seconds, user and system, that the server's ended processes have used."""
-        with open(f"/proc/{self.server.process.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+    def copy(self, source):
+        """A copy of a prepared database, on disk, and gone when the context ends."""
+        raise NotImplementedError
 
-    def children(self):
-        pid = self.server.process.pid
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return set(file.read().split())
-
-    @contextlib.contextmanager
     def server_time(self):
-        """What the sessions that are opened and closed within take of the server, in seconds. A list of
-        that one figure, filled at the end."""
-        taken = []
-        children, began = self.children(), self.processor()
-        yield taken
-        wait_until(lambda: self.children() <= children, "the server's sessions end")
-        taken.append(self.processor() - began)
+        """A context; what the server takes within, in seconds: a list of that one figure, filled at the
+        end."""
+        raise NotImplementedError
+
+    def transactions(self, database):
+        """How many the server has counted so far."""
+        raise NotImplementedError
+
+    def fill_pending(self, database, count):
+        """So many events of PAYLOAD bytes."""
+        raise NotImplementedError
+
+    def fill_history(self, database, delivered, pending, statistics):
+        raise NotImplementedError
+
+    def begin_by_itself(connection):
+        """From now on a statement begins a transaction."""
+        raise NotImplementedError
+
+    def missing(self):
+        """Why it cannot be measured here, or None."""
+        return None
+
+    def id(self, text):
+        """An event's id as the driver of the test's own connection takes it."""
+        return text
+
+    def delivered_times(self, database):
+        """Pairs of id and seconds since 1970."""
+        raise NotImplementedError
 
     # ---- databases ----
 
     def prepared(self, name, fill):
         """A database with the relay's own table, made once by fill(database)."""
         if name not in self.made:
-            self.administer(f"CREATE DATABASE {name}")
-            database = Database(self.server, name)
+            database = self.create(name)
             self.init(database)
             fill(database)
             database.close()
             self.made.add(name)
         return name
 
-    @contextlib.contextmanager
-    def copy(self, source):
-        """A copy of a prepared database, block by block, on disk, and gone afterwards."""
-        name = f"{source}_copy"
-        self.administer(f"CREATE DATABASE {name} TEMPLATE {source}", "CHECKPOINT")
-        database = Database(self.server, name)
-        try:
-            yield database
-        finally:
-            database.close()
-            self.administer(f"DROP DATABASE {name} WITH (FORCE)")
-
     def init(self, database):
-        done = self.relay(self.to_null(postgres(database))).run("init")
+        done = self.relay(self.to_null(self.store(database))).run("init")
         if done.returncode != 0:
             raise RuntimeError(f"outbox-relay init failed: {done.stderr}")
+
+    @staticmethod
+    def store(database):
+        return {"driver": database.driver, "url": database.url, "table": TABLE}
+
+    @staticmethod
+    def expect_settled(database, count, deleted):
+        """The figures are worth nothing if not every event was settled."""
+        found = dict(database.execute(f"SELECT status, count(*) FROM {TABLE} GROUP BY status"))
+        expected = {} if deleted else {"DELIVERED": count}
+        if found != expected:
+            raise RuntimeError(f"after the run the table holds {found}, not {expected}")
 
     # ---- relays ----
 
@@ -166,43 +170,3 @@ def machine_ticks():
         ticks = [int(word) for word in file.readline().split()[1:9]]
     idle, waiting = ticks[3:5]
     return sum(ticks) - idle - waiting, sum(ticks)
-
-
-@contextlib.contextmanager
-def opened():
-    lab = Lab()
-    try:
-        yield lab
-    finally:
-        lab.close()
-
-
-def postgres(database):
-    return {"driver": "postgres", "url": database.url, "table": TABLE}
-
-
-def fill_pending(database, count, transaction=1000):
-    """Events of PAYLOAD random-looking bytes, so many a committed transaction."""
-    # 32 hexadecimal digits a time, all different: nothing for the server to compress away.
-    pieces = " || ".join(f"md5(i::text || ':{piece}')" for piece in range(PAYLOAD // 32))
-    for first in range(0, count, transaction):
-        database.execute(
-            f"INSERT INTO {TABLE} (event_id, event_type, partition_key, payload, headers)"
-            f" SELECT gen_random_uuid(), 'order.created', 'customer-' || i %% 1000,"
-            f" convert_to({pieces}, 'UTF8'), '{{\"source\": \"bench\"}}'"
-            " FROM generate_series(%s, %s) AS i",
-            (first + 1, min(first + transaction, count)),
-        )
-    database.execute(f"VACUUM (ANALYZE) {TABLE}")
-
-
-def states(database):
-    return dict(database.execute(f"SELECT status, count(*) FROM {TABLE} GROUP BY status"))
-
-
-def expect_settled(database, count, deleted):
-    """The figures are worth nothing if not every event was settled."""
-    found = states(database)
-    expected = {} if deleted else {"DELIVERED": count}
-    if found != expected:
-        raise RuntimeError(f"after the run the table holds {found}, not {expected}")

@@ -4,7 +4,7 @@ SPDX-License-Identifier: MIT
 
 import contextlib
 
-from lab import TABLE, expect_settled, fill_pending, postgres
+from lab import TABLE
 from report import Check, Report, progress
 
 
@@ -41,16 +41,16 @@ def spans(database, count, span):
 def run(lab, scale, options, say):
     count = options.events or scale.pinned_events
     span = min(scale.pinned_span, count // 4)
-    source = lab.prepared(f"filled_{count}", lambda database: fill_pending(database, count))
+    source = lab.prepared(f"filled_{count}", lambda database: lab.fill_pending(database, count))
     report = Report(
         f"Pinned: draining {count:,} events while a transaction holds a snapshot from before",
         ["mode", f"first {span:,} s", f"last {span:,} s", "ratio", "whole s"],
     )
     for mode in scale.pinned_modes:
         with lab.copy(source) as database, pinning(database):
-            relay = lab.relay(lab.to_null(postgres(database), claim={"mode": mode}))
+            relay = lab.relay(lab.to_null(lab.store(database), claim={"mode": mode}))
             figures = lab.measure(relay.command("run", "--once"))
-            expect_settled(database, count, deleted=False)
+            lab.expect_settled(database, count, deleted=False)
             first, last = spans(database, count, span)
         report.rows.append([mode, first, last, last / first, figures.wall])
         say(progress(report))

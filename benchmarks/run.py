@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -15,11 +16,13 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 from targets import ALL_MODES, BROKERS, FULL, SMOKE  # noqa: E402
 
 SCENARIOS = ("throughput", "sqlite", "history", "pinned", "latency", "idle", "brokers")
+ENGINES = ("postgres", "mariadb", "mysql")
+EVERY_ENGINE = ("throughput", "history", "latency", "idle")  # the others are PostgreSQL's, or have no server
 
 
 def arguments():
     parser = argparse.ArgumentParser(
-        description="Runs the relay beside its floors, in a private PostgreSQL at stock settings."
+        description="Runs the relay beside its floors, in private servers at stock settings."
         " Exit status 1 if a target is missed, 2 if something cannot be measured."
     )
     # nargs="*" and choices do not go together with a default.
@@ -30,6 +33,8 @@ def arguments():
     parser.add_argument("--events", type=int, help="events to drain (throughput, sqlite, pinned)")
     parser.add_argument("--modes", type=lambda text: text.split(","),
                         help=f"of {','.join(ALL_MODES)} (throughput, sqlite)")  # fmt: skip
+    parser.add_argument("--engines", type=lambda text: text.split(","),
+                        help=f"of {','.join(ENGINES)} ({', '.join(EVERY_ENGINE)}); all by default")  # fmt: skip
     parser.add_argument("--brokers", type=lambda text: text.split(","),
                         help=f"of {','.join(BROKERS)} (brokers)")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (throughput, sqlite)")
@@ -44,6 +49,9 @@ def arguments():
     for mode in options.modes or ():
         if mode not in ALL_MODES:
             parser.error(f"there is no mode {mode}: choose from {', '.join(ALL_MODES)}")
+    for engine in options.engines or ():
+        if engine not in ENGINES:
+            parser.error(f"there is no engine {engine}: choose from {', '.join(ENGINES)}")
     for broker in options.brokers or ():
         if broker not in BROKERS:
             parser.error(f"there is no broker {broker}: choose from {', '.join(BROKERS)}")
@@ -73,14 +81,42 @@ def runners():
     }
 
 
-def versions(lab):
+def made_with(labs):
     import sqlite3
 
-    return f"PostgreSQL {lab.version()}, SQLite {sqlite3.sqlite_version}"
+    servers = [f"{lab.name} {lab.version()}" for lab in labs.values() if lab.is_running()]
+    return ", ".join([*servers, f"SQLite {sqlite3.sqlite_version}"])
+
+
+def open_labs(stack, options, say):
+    """By engine; those that cannot be had are told and left out."""
+    from lab_mysql import MysqlLab
+    from lab_postgres import PostgresLab
+
+    labs = {}
+    for engine in ENGINES:
+        lab = PostgresLab() if engine == "postgres" else MysqlLab(engine)
+        stack.callback(lab.close)
+        missing = lab.missing()
+        if missing and engine in (options.engines or ()):
+            raise RuntimeError(missing)
+        if missing:
+            say(f"{engine} is not measured: {missing}")
+        else:
+            labs[engine] = lab
+    return labs
+
+
+def rounds(options, labs):
+    """Pairs of a scenario and where it runs."""
+    for name in options.scenarios or SCENARIOS:
+        engines = options.engines or ENGINES if name in EVERY_ENGINE else ("postgres",)
+        for engine in engines:
+            if engine in labs:
+                yield name, labs[engine]
 
 
 def run(options):
-    import lab
     import report
 
     scale = SMOKE if options.smoke else FULL
@@ -90,19 +126,20 @@ def run(options):
     def say(text):
         print(text, file=sys.stderr, flush=True)
 
-    with lab.opened() as opened:
-        for name in options.scenarios or SCENARIOS:
-            say(f"{name} ...")
-            reports.append(run_one[name](opened, scale, options, say))
+    with contextlib.ExitStack() as stack:
+        labs = open_labs(stack, options, say)
+        for name, lab in rounds(options, labs):
+            say(f"{name}, {lab.name} ...")
+            reports.append(run_one[name](lab, scale, options, say))
             if not options.json:
                 print(report.markdown(reports[-1]), flush=True)
-        made_with = versions(opened)
+        servers = made_with(labs)
     if options.json:
-        print(report.as_json(reports, made_with))
+        print(report.as_json(reports, servers))
     if options.save:
         page = Path(options.save)
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(report.document(reports, made_with), encoding="utf-8")
+        page.write_text(report.document(reports, servers), encoding="utf-8")
     return 0 if all(one.met for one in reports) else 1
 
 

@@ -12,7 +12,7 @@ from statistics import median
 
 from harness.relay import merged
 
-from lab import TOOLS, expect_settled, fill_pending, postgres
+from lab import TOOLS
 from report import Check, Report, progress
 
 EMPTY_ROUNDS = 3
@@ -21,33 +21,34 @@ COLUMNS = ["mode", "floor events/s", "relay events/s", "ratio", "relay us/event"
            "server us/event", "server, floor", "peak MiB", "floor with", "floor's range"]  # fmt: skip
 
 
-class PostgresStore:
+class ServerStore:
     """Where the events are, for the loop below."""
-
-    name = "PostgreSQL"
 
     def __init__(self, lab, count, variants):
         self.lab = lab
+        self.name = lab.name
         self.count = count
         self.variants = variants
-        self.filled = lab.prepared(f"filled_{count}", lambda database: fill_pending(database, count))
+        self.filled = lab.prepared(
+            f"filled_{count}", lambda database: lab.fill_pending(database, count)
+        )
         self.empty = lab.prepared("empty", lambda database: None)
 
     def copy(self, empty=False):
         return self.lab.copy(self.empty if empty else self.filled)
 
     def config(self, database):
-        return postgres(database)
+        return self.lab.store(database)
 
     def floor_command(self, database, mode, delivered, connections, batch):
-        return [TOOLS / "floor_postgres", "--url", database.url, "--mode", mode, "--delivered", delivered,
+        return [TOOLS / self.lab.floor, "--url", database.url, "--mode", mode, "--delivered", delivered,
                 "--connections", connections, "--batch", batch]  # fmt: skip
 
     def server_time(self):
         return self.lab.server_time()
 
     def expect_settled(self, database, deleted):
-        expect_settled(database, self.count, deleted)
+        self.lab.expect_settled(database, self.count, deleted)
 
 
 class Contest:
@@ -165,6 +166,6 @@ def run(lab, scale, options, say):
     if options.batch:
         tuning["claim"]["batch_size"] = options.batch
     tuning = tuning if tuning["claim"] else {}
-    store = PostgresStore(lab, options.events or scale.events, scale.floor_variants)
+    store = ServerStore(lab, options.events or scale.events, scale.floor_variants)
     modes = options.modes or scale.modes
     return contest_all(lab, store, modes, options.rounds or scale.rounds, scale, tuning, say)

@@ -18,13 +18,13 @@
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct cli_command *const commands[] = {
-    &command_run,   &command_check, &command_init,    &command_enqueue,
-    &command_stats, &command_prune, &command_plugins, &command_demo,
+    &command_run,   &command_check,      &command_init,    &command_enqueue, &command_stats,
+    &command_prune, &command_partitions, &command_plugins, &command_demo,
 };
 
 /* Words of the command language that do nothing yet. */
 static const char *const missing_commands[] = {
-    "list", "show", "replay", "kill", "partitions", "verify",
+    "list", "show", "replay", "kill", "verify",
 };
 
 void cli_help(FILE *out)

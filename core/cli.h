@@ -116,6 +116,6 @@ void help_print(FILE *out, const struct cli_command *const *commands, size_t cou
 void help_print_command(FILE *out, const struct cli_command *command);
 
 extern const struct cli_command command_run, command_check, command_init, command_enqueue,
-    command_stats, command_prune, command_plugins, command_demo;
+    command_stats, command_prune, command_partitions, command_plugins, command_demo;
 
 #endif

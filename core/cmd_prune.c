@@ -77,17 +77,6 @@ static void rest_until(int64_t deadline)
         ;
 }
 
-static enum outbox_status become_maintainer(struct store_link *link, struct outbox_error *error)
-{
-    bool granted = false;
-    enum outbox_status status = prune_claim_table(link->ops, link->session, &granted, error);
-    if (status != OUTBOX_OK || granted)
-        return status;
-    return outbox_fail(error, OUTBOX_UNAVAILABLE, "",
-                       "another relay or command maintains this table at the moment: leave it to "
-                       "that one, or try again later");
-}
-
 static enum outbox_status prune(const struct pruning *pruning, struct store_link *link,
                                 struct prune_pass *pass, struct outbox_error *error)
 {
@@ -97,7 +86,7 @@ static enum outbox_status prune(const struct pruning *pruning, struct store_link
         return outbox_fail(error, OUTBOX_UNSUPPORTED, "", "this store cannot delete events");
     status = store_link_connect(link, error);
     if (status == OUTBOX_OK && !pruning->only_count)
-        status = become_maintainer(link, error);
+        status = store_link_maintain(link, error);
     progress_init(&progress);
     while (status == OUTBOX_OK && !pass->ended) {
         rest_until(pass->rest_until);

@@ -14,11 +14,20 @@
 
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* What becomes of finished events. */
+/* How a table's partitions are tended. */
+struct partitioning {
+    bool is_wanted;  /* while the relay runs */
+    uint32_t period; /* enum outbox_partition_period */
+    int64_t lookahead;
+    int64_t retention; /* negative: none is dropped */
+};
+
+/* What becomes of finished events, and of the table around them. */
 struct maintenance {
     int64_t delivered_age, dead_age; /* after which they are deleted; negative: never */
     int64_t every;                   /* from one pass over the table to the next */
     uint64_t batch;                  /* events deleted in one transaction, at most */
+    struct partitioning partitioning;
 };
 
 /* What SIGHUP may change while a pipeline runs. */

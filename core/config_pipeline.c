@@ -146,9 +146,33 @@ static void resolve_retry(const struct draft *draft)
     check_pair(draft, "retry", retry, "base_delay", "max_delay");
 }
 
+static void resolve_partitions(const struct draft *draft, const struct json_path *parent,
+                               const json_t *maintenance)
+{
+    const json_t *object = section_child(draft->checker, parent, maintenance, "partitions");
+    const struct json_path path = {parent, "partitions", 0};
+    const struct outbox_settings *given = section_check(
+        draft->checker, &path, object, config_section(SECTION_MAINTENANCE_PARTITIONS));
+    const struct outbox_plugin *store = draft->pipeline->store.plugin;
+    if (!given)
+        return;
+    draft->pipeline->tunables.maintenance.partitioning = (struct partitioning){
+        .is_wanted = object != NULL,
+        .period = is_choice(given, "period", "month") ? OUTBOX_PERIOD_MONTH : OUTBOX_PERIOD_DAY,
+        .lookahead = outbox_setting_integer(given, "lookahead", 0),
+        .retention = outbox_setting_integer(given, "retention", -1),
+    };
+    if (object && store && !store->store->partitions)
+        (void)mistake(draft->checker, &path, "the store driver %s has no partitions: leave it out",
+                      store->name);
+}
+
 static void resolve_maintenance(const struct draft *draft)
 {
-    const struct outbox_settings *given = child_settings(draft, "maintenance", SECTION_MAINTENANCE);
+    const struct json_path path = {draft->path, "maintenance", 0};
+    const json_t *object = section_child(draft->checker, draft->path, draft->object, "maintenance");
+    const struct outbox_settings *given =
+        section_check(draft->checker, &path, object, config_section(SECTION_MAINTENANCE));
     const struct outbox_plugin *store = draft->pipeline->store.plugin;
     if (!given)
         return;
@@ -157,10 +181,10 @@ static void resolve_maintenance(const struct draft *draft)
     maintenance->dead_age = outbox_setting_integer(given, "dead_age", -1);
     maintenance->every = outbox_setting_integer(given, "every", 0);
     maintenance->batch = (uint64_t)outbox_setting_integer(given, "batch", 0);
-    const struct json_path path = {draft->path, "maintenance", 0};
     if (store && !store->store->prune && prune_is_wanted(maintenance))
         (void)mistake(draft->checker, &path,
                       "the store driver %s cannot delete events: leave it out", store->name);
+    resolve_partitions(draft, &path, object);
 }
 
 static bool resolve_route(const struct draft *draft)

@@ -282,7 +282,25 @@ static const struct outbox_option maintenance_options[] = {
      .help = "The most events that one transaction deletes; after each, the pass rests for as long "
              "as it took."},
 };
-static const struct later_key maintenance_later[] = {{"partitions", NULL}};
+static const char *const maintenance_children[] = {"partitions", NULL};
+
+static const struct outbox_option partitions_options[] = {
+    {.name = "period",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "day",
+     .choices = "day|month",
+     .help = "How long a partition lasts, by the calendar in UTC."},
+    {.name = "lookahead",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "7d",
+     .maximum = 1000 * DAY,
+     .help = "Partitions are there for so long from now on."},
+    {.name = "retention",
+     .type = OUTBOX_OPTION_DURATION,
+     .maximum = 36500 * DAY,
+     .help = "A partition is dropped so long after its time has ended, unless it holds an event "
+             "that is neither DELIVERED nor DEAD. Not set: none is dropped."},
+};
 
 static const struct config_section sections[SECTION_COUNT] = {
     [SECTION_ROOT] = {.path = "", .help = "", .children = root_children, LATER(root_later)},
@@ -340,8 +358,14 @@ static const struct config_section sections[SECTION_COUNT] = {
     [SECTION_MAINTENANCE] = {.path = "pipelines[].maintenance",
                              .help = "Deletes finished events while the relay runs. Of several "
                                      "relays on a table one does it.",
-                             OPTIONS(maintenance_options),
-                             LATER(maintenance_later)},
+                             .children = maintenance_children,
+                             OPTIONS(maintenance_options)},
+    [SECTION_MAINTENANCE_PARTITIONS] =
+        {.path = "pipelines[].maintenance.partitions",
+         .help = "With this object the relay that maintains a partitioned table also creates the\n"
+                 "partitions that are needed and drops old ones: when it starts, and every\n"
+                 "`maintenance.every`.",
+         OPTIONS(partitions_options)},
 };
 
 const struct config_section *config_section(enum config_section_id id)

@@ -5,6 +5,7 @@
 #include "driver.h"
 
 #include "clock.h"
+#include "prune.h"
 
 #define CONNECT_TIME (10 * SECOND)
 
@@ -95,6 +96,17 @@ enum outbox_status store_link_connect(struct store_link *link, struct outbox_err
         return failed(error, status);
     }
     return OUTBOX_OK;
+}
+
+enum outbox_status store_link_maintain(struct store_link *link, struct outbox_error *error)
+{
+    bool granted = false;
+    enum outbox_status status = prune_claim_table(link->ops, link->session, &granted, error);
+    if (status != OUTBOX_OK || granted)
+        return status;
+    return outbox_fail(error, OUTBOX_UNAVAILABLE, "",
+                       "another relay or command maintains this table at the moment: leave it to "
+                       "that one, or try again later");
 }
 
 void store_link_disconnect(struct store_link *link)

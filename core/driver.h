@@ -41,6 +41,10 @@ enum outbox_status store_link_open(struct store_link *link, const struct config 
 enum outbox_status store_link_connect(struct store_link *link, struct outbox_error *error)
     __attribute__((warn_unused_result));
 
+/* Makes the connected session the one that maintains the table; UNAVAILABLE: another one is. */
+enum outbox_status store_link_maintain(struct store_link *link, struct outbox_error *error)
+    __attribute__((warn_unused_result));
+
 /* Disconnects, so that the link may connect again. */
 void store_link_disconnect(struct store_link *link);
 

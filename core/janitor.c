@@ -7,6 +7,7 @@
 #include "backoff.h"
 #include "clock.h"
 #include "log.h"
+#include "partitions.h"
 #include "pipeline.h"
 #include "prune.h"
 
@@ -16,6 +17,9 @@
 #define FIRST_PASS_MAX (60 * SECOND)
 #define RETRY_MIN SECOND
 #define RETRY_MAX (60 * SECOND)
+
+/* In the log. */
+#define TEND_PARTITIONS "tend partitions"
 
 static const struct outbox_store_ops *store_ops(const struct janitor *janitor)
 {
@@ -86,13 +90,52 @@ static void report(struct janitor *janitor, const struct prune_pass *pass)
                      FIELD_NUMBER("delivered", pass->delivered), FIELD_NUMBER("dead", pass->dead));
 }
 
-static enum outbox_status make_pass(struct janitor *janitor, const struct maintenance *maintenance,
-                                    struct outbox_error *error)
+static void log_failure(const struct janitor *janitor, const char *doing, enum outbox_status status,
+                        const struct outbox_error *error)
+{
+    pipeline_log_failure(janitor->pipeline, janitor->pipeline->settings->store.plugin->name, doing,
+                         status, error);
+}
+
+static void log_partition(void *context, const struct outbox_partition *partition)
+{
+    const struct janitor *janitor = context;
+    char name[256], reason[512], from[PARTITION_TIME], until[PARTITION_TIME];
+    bool is_kept = partition->action == OUTBOX_PARTITION_KEPT;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)partition->name.len, partition->name.data);
+    (void)snprintf(reason, sizeof(reason), "%.*s", (int)partition->reason.len,
+                   partition->reason.data ? partition->reason.data : "");
+    pipeline_log(janitor->pipeline, is_kept ? OUTBOX_LOG_WARN : OUTBOX_LOG_INFO,
+                 is_kept ? "a partition was left as it was" : "a partition was changed",
+                 FIELD("action", partition_action_text(partition->action)),
+                 FIELD("partition", name), FIELD("from", partition_time(partition->from, from)),
+                 FIELD("until", partition_time(partition->until, until)), FIELD("reason", reason));
+}
+
+/* What a table cannot do now it will not do in a second: only a lost session is worth another try
+ * before the next pass. */
+static enum outbox_status tend_partitions(struct janitor *janitor,
+                                          const struct maintenance *maintenance,
+                                          struct outbox_error *error)
+{
+    const struct partition_plan plan = {.partitioning = maintenance->partitioning};
+    if (!maintenance->partitioning.is_wanted)
+        return OUTBOX_OK;
+    enum outbox_status status =
+        partitions_tend(store_ops(janitor), janitor->session, &plan, log_partition, janitor, error);
+    if (status == OUTBOX_OK || status == OUTBOX_UNAVAILABLE || status == OUTBOX_INTERRUPTED)
+        return status;
+    log_failure(janitor, TEND_PARTITIONS, status, error);
+    return OUTBOX_OK;
+}
+
+static enum outbox_status prune(struct janitor *janitor, const struct maintenance *maintenance,
+                                struct outbox_error *error)
 {
     struct prune_pass pass;
-    enum outbox_status status = become_maintainer(janitor, error);
-    if (status != OUTBOX_OK || !janitor->session)
-        return status;
+    enum outbox_status status;
+    if (!prune_is_wanted(maintenance) || !is_running(janitor))
+        return OUTBOX_OK;
     prune_begin(&pass, store_ops(janitor), maintenance, false);
     do
         status = prune_batch(&pass, janitor->session, error);
@@ -101,7 +144,49 @@ static enum outbox_status make_pass(struct janitor *janitor, const struct mainte
     return status;
 }
 
+static enum outbox_status make_pass(struct janitor *janitor, const struct maintenance *maintenance)
+{
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    const char *doing = "maintain the table";
+    enum outbox_status status = become_maintainer(janitor, &error);
+    if (status == OUTBOX_OK && !janitor->session)
+        return OUTBOX_OK;
+    if (status == OUTBOX_OK) {
+        doing = TEND_PARTITIONS;
+        status = tend_partitions(janitor, maintenance, &error);
+    }
+    if (status == OUTBOX_OK) {
+        doing = "prune finished events";
+        status = prune(janitor, maintenance, &error);
+    }
+    if (status != OUTBOX_OK) {
+        log_failure(janitor, doing, status, &error);
+        close_session(janitor);
+    }
+    return status;
+}
+
 /* ---- The thread --------------------------------------------------------------------------- */
+
+static bool is_wanted(const struct maintenance *maintenance)
+{
+    return prune_is_wanted(maintenance) || maintenance->partitioning.is_wanted;
+}
+
+/* When a pass is due: partitions that are tended in another way than in the last one do not wait.
+ */
+static int64_t due_at(int64_t due, const struct maintenance *maintenance,
+                      const struct partitioning *tended)
+{
+    if (!is_wanted(maintenance))
+        return NEVER;
+    int64_t now = clock_now();
+    if (maintenance->partitioning.is_wanted &&
+        !partitioning_equals(&maintenance->partitioning, tended))
+        return now;
+    /* A period that was shortened counts from now on. */
+    return due > now + maintenance->every ? now + maintenance->every : due;
+}
 
 static int64_t first_pass(const struct janitor *janitor)
 {
@@ -116,31 +201,26 @@ static void *janitor_main(void *argument)
 {
     struct janitor *janitor = argument;
     struct backoff retry;
-    int64_t due = first_pass(janitor);
+    struct partitioning tended = {0};
+    int64_t first = first_pass(janitor), due = first;
 
     backoff_init(&retry, RETRY_MIN, RETRY_MAX);
     while (is_running(janitor)) {
         struct maintenance maintenance = wanted(janitor);
-        bool is_wanted = prune_is_wanted(&maintenance);
-        if (!is_wanted)
+        due = due_at(due == NEVER ? first : due, &maintenance, &tended);
+        if (due == NEVER)
             close_session(janitor); /* others may want what a changed configuration does not */
-        /* A period that was shortened counts from now on. */
-        due = due > clock_now() + maintenance.every ? clock_now() + maintenance.every : due;
-        if (!is_wanted || clock_now() < due) {
-            (void)bell_wait(&janitor->bell, -1, is_wanted ? due : NEVER);
+        if (clock_now() < due) {
+            (void)bell_wait(&janitor->bell, -1, due);
             continue;
         }
-        struct outbox_error error = OUTBOX_ERROR_INIT;
-        enum outbox_status status = make_pass(janitor, &maintenance, &error);
-        if (status == OUTBOX_OK) {
+        tended = maintenance.partitioning;
+        if (make_pass(janitor, &maintenance) == OUTBOX_OK) {
             backoff_reset(&retry);
             due = clock_now() + maintenance.every;
-            continue;
+        } else {
+            due = clock_now() + backoff_delay(&retry);
         }
-        pipeline_log_failure(janitor->pipeline, janitor->pipeline->settings->store.plugin->name,
-                             "prune finished events", status, &error);
-        close_session(janitor);
-        due = clock_now() + backoff_delay(&retry);
     }
     close_session(janitor);
     return NULL;

@@ -213,7 +213,8 @@ static bool start_threads(struct pipeline *pipeline)
 {
     if (!start_workers(pipeline))
         return false;
-    return pipeline->once || !pipeline->store_ops->prune || janitor_start(&pipeline->janitor);
+    bool may_maintain = pipeline->store_ops->prune || pipeline->store_ops->partitions;
+    return pipeline->once || !may_maintain || janitor_start(&pipeline->janitor);
 }
 
 static void supervise(struct pipeline *pipeline)

@@ -176,6 +176,42 @@ struct outbox_prune_result {
     uint64_t position;        /* of the next call, means something to the driver; 0: that was all */
 };
 
+/* ---- Partitions, since 1.3 ------------------------------------------------------------------ */
+
+/* Periods of the calendar in UTC. */
+enum outbox_partition_period { OUTBOX_PERIOD_DAY = 1, OUTBOX_PERIOD_MONTH = 2 };
+
+struct outbox_partition_request {
+    uint64_t size;
+    int64_t now;        /* microseconds since 1970 to reckon from; 0: the database's clock */
+    int64_t lookahead;  /* microseconds, not negative: partitions are there until now + lookahead */
+    int64_t retention;  /* microseconds: a partition that ended before now - retention is dropped;
+                           -1: none is */
+    uint32_t period;    /* enum outbox_partition_period, of those that are created */
+    uint32_t only_show; /* 1: changes nothing and reports what would be done */
+};
+
+enum outbox_partition_action {
+    OUTBOX_PARTITION_CREATED = 1,
+    OUTBOX_PARTITION_DROPPED = 2,
+    OUTBOX_PARTITION_KEPT = 3 /* should have been changed and was not: `reason` says why */
+};
+
+/* What was done to one partition, or would be, or could not be done this time. */
+struct outbox_partition {
+    uint64_t size;
+    uint32_t action; /* enum outbox_partition_action */
+    uint32_t reserved;
+    struct outbox_slice name;
+    int64_t from, until; /* microseconds since 1970, `until` excluded; INT64_MIN and INT64_MAX where
+                            it has no bound */
+    struct outbox_slice reason; /* KEPT: "holds 3 events that are not delivered", "busy: ...";
+                                   otherwise what is worth knowing, or absent */
+};
+
+/* Called for each, in the order in which it was done. What it gets is valid during the call. */
+typedef void outbox_partition_change(void *context, const struct outbox_partition *partition);
+
 enum outbox_schema_action {
     OUTBOX_SCHEMA_CHECK = 1, /* looks, changes nothing */
     OUTBOX_SCHEMA_PRINT = 2, /* emits the SQL that APPLY would run; needs no server */
@@ -313,6 +349,18 @@ struct outbox_store_ops {
      * NULL: several may do it at a time. */
     enum outbox_status (*maintain)(struct outbox_session *session, uint32_t wanted,
                                    uint32_t *granted, struct outbox_error *error);
+
+    /* O, since 1.3. Creates the partitions that the time from now to now + lookahead needs, in gaps
+     * too, and drops those that have ended before the retention. Never drops one that holds an
+     * event that is neither DELIVERED nor DEAD, never makes an insert fail, and never waits longer
+     * than about a second for a lock: what is busy or in use is KEPT, for the next call. Each
+     * change is whole or not done at all, so that a call that was killed is carried on by the next
+     * one. What was emitted before a failure has been done. UNSUPPORTED, with the remedy, if the
+     * table has no partitions by time. */
+    enum outbox_status (*partitions)(struct outbox_session *session,
+                                     const struct outbox_partition_request *request,
+                                     outbox_partition_change *emit, void *context,
+                                     struct outbox_error *error);
 };
 
 #ifdef __cplusplus

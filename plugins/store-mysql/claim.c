@@ -86,13 +86,15 @@ static enum outbox_status look_below(struct outbox_session *session, struct clai
 {
     struct watermark *watermark = &session->store->pending;
     int64_t started = now(session);
-    if (!watermark_look(watermark, started))
+    if (!table_has_places(&session->table) || !watermark_look(watermark, started))
         return OUTBOX_OK;
     MYSQL_STMT *statement;
+    (void)held_list(session, POSITION_FIRST, plan->low);
     parameters_start(session);
     push_before(session, plan->low);
+    unsigned size = held_push(session);
     enum outbox_status status =
-        statement_run(session, STATEMENT_LOOK, 0, "look for late events in", &statement, error);
+        statement_run(session, STATEMENT_LOOK, size, "look for late events in", &statement, error);
     if (status == OUTBOX_OK)
         status = found_read(session, statement, "look for late events in", error);
     int64_t ended = now(session), cost = ended - started - session->trip;
@@ -117,15 +119,21 @@ static enum outbox_status select_events(struct outbox_session *session, struct c
     const struct outbox_claim_request *request = plan->request;
     bool from_start = position_compare(from, POSITION_FIRST) == 0;
     MYSQL_STMT *statement;
+    size_t room = held_list(session, from, POSITION_LAST);
     parameters_start(session);
     parameter_integer(session, clamp(request->max_payload, INT64_MAX));
     if (!from_start)
         push_from(session, from);
-    parameter_integer(session, clamp(request->max_events, (int64_t)CLAIM_MAX));
+    unsigned size = held_push(session);
+    parameter_integer(session, clamp(request->max_events, (int64_t)room));
     enum outbox_status status =
-        statement_run(session, from_start ? STATEMENT_CLAIM_FIRST : STATEMENT_CLAIM, 0,
+        statement_run(session, from_start ? STATEMENT_CLAIM_FIRST : STATEMENT_CLAIM, size,
                       "claim events from", &statement, error);
-    return status == OUTBOX_OK ? rows_read(session, statement, plan->claim, error) : status;
+    if (status == OUTBOX_OK)
+        status = rows_read(session, statement, plan->claim, error);
+    if (status == OUTBOX_OK)
+        held_filter(session, plan->claim);
+    return status;
 }
 
 static enum outbox_status mark_events(struct outbox_session *session, struct claim_plan *plan,
@@ -170,6 +178,8 @@ static void move_watermarks(struct outbox_session *session, const struct claim_p
 {
     const struct claim *claim = plan->claim;
     struct outbox_store *store = session->store;
+    if (!table_has_places(&session->table))
+        return;
     struct position first = claim->placed[0].position;
     struct position last = claim->placed[claim->public.count - 1].position;
     if (position_compare(last, plan->low) < 0)

@@ -8,11 +8,13 @@
 #include "buffer.h"
 #include "claim_arena.h"
 #include "client.h"
+#include "holdback.h"
 #include "names.h"
 #include "watermark.h"
 
 #include <outbox/plugin.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* ---- The table as one session found it ---------------------------------------------------- */
 
@@ -32,12 +34,15 @@ enum kind {
 
 struct column {
     bool exists;
+    bool is_generated; /* by the server */
+    bool nullable;
     enum kind kind;
-    char type[64];      /* as the server writes it, cut */
-    char charset[32];   /* of text */
+    char type[64];    /* as the server writes it, cut */
+    char charset[32]; /* of text */
+    char collation[64];
     uint64_t max_chars; /* of text and bytes */
     uint64_t max_bytes;
-    int64_t greatest; /* of integers */
+    int64_t least, greatest; /* of integers */
 };
 
 struct table {
@@ -46,8 +51,14 @@ struct table {
     enum role key;     /* rows are found again by it */
     enum role tie;     /* what orders events that became available at the same instant; ROLE_NONE */
     char *claim_index; /* quoted; NULL: none that fits */
-    bool key_index, key_unique;
-    bool local_time; /* it has dates without a zone: they are in the server's */
+    char *key_index;   /* quoted; NULL: none begins with the key */
+    bool key_unique;
+    char state[STATE_COUNT][STATE_TEXT_MAX + 3]; /* as literals; "": there is no such state */
+    bool holds_back;                             /* a retry can only be put off in memory */
+    bool writes_failures; /* there is a column for something that a failure changes */
+    enum role window;     /* the column that bounds claims to recent partitions; ROLE_NONE */
+    char *partitioned_by; /* an expression; NULL: it is not partitioned */
+    bool local_time;      /* it has dates without a zone: they are in the server's */
     bool may_select, may_insert, may_update, may_delete;
     struct buffer problems; /* text: a line for each thing that stops relaying */
 };
@@ -73,19 +84,32 @@ const char *table_remedy(const struct table *table);
 enum outbox_status table_failure(const struct outbox_store *store, const struct table *table,
                                  struct outbox_error *error);
 
-/* Roles without which nothing can be relayed in the store's mode, as bits. */
-uint32_t table_required(const struct outbox_store *store);
+/* Whether the places in its order of claims can be compared, so that a scan can begin elsewhere
+ * than at the start. */
+bool table_has_places(const struct table *table);
 
 static inline bool table_has(const struct table *table, enum role role)
 {
     return role != ROLE_NONE && table->columns[role].exists;
 }
 
+/* Whether every key comes with its created_ts, which tells the partitions that a list is in. */
+static inline bool table_has_span(const struct table *table)
+{
+    return table_has(table, ROLE_CREATED_TS) && !table->columns[ROLE_CREATED_TS].nullable;
+}
+
+/* Whether an INSERT can give it a value. */
+static inline bool table_takes(const struct table *table, enum role role)
+{
+    return table_has(table, role) && !table->columns[role].is_generated;
+}
+
 /* In table_types.c: what a column is, and what is wrong with it. */
 struct found_column {
-    const char *type, *full_type, *charset; /* "" for none */
+    const char *type, *full_type, *charset, *collation; /* "" for none */
     uint64_t max_chars, max_bytes;
-    bool nullable;
+    bool nullable, is_generated;
 };
 void column_read(struct column *column, const struct found_column *found);
 void column_judge(struct table *table, const struct outbox_store *store, enum role role,
@@ -228,10 +252,12 @@ enum outbox_status failure_of_memory(struct outbox_error *error);
 
 /* ---- Keys and places ---------------------------------------------------------------------- */
 
-/* What finds a row again: a number, or the bytes or text of its id. */
+/* What finds a row again: a number, or the bytes or text of its id; and the partition that it is
+ * in, where the table has created_ts. */
 struct key {
     uint64_t number;
     struct outbox_slice bytes;
+    int64_t created_ts;
 };
 
 /* A list of keys, in the order in which rows are written everywhere. */
@@ -248,8 +274,19 @@ void keys_clear(struct keys *keys);
 /* A key as a parameter, of the type of the table's key column. */
 void push_key(struct outbox_session *session, const struct key *key);
 
-/* The keys as parameters, filled up to a size for which there is a statement; returns that size. */
+/* The keys as parameters, filled up to a size for which there is a statement; returns that size.
+ * Behind them, where the table has created_ts, the least and the greatest of it. */
 unsigned keys_push(struct outbox_session *session, const struct keys *keys);
+
+/* The same as one parameter, a list in JSON, and the two behind it. */
+void keys_push_list(struct outbox_session *session, const struct keys *keys);
+
+/* These two alone: any of them may be in any order. */
+void keys_push_span(struct outbox_session *session, const struct keys *keys);
+
+/* Where a row stands, known by its key; false if that does not say. */
+bool position_of_key(const struct table *table, const struct key *key,
+                     struct position *position) OUTBOX_MUST_USE;
 
 /* The parameters of a bound that sql.c writes: of "from here on" and of "before here". */
 void push_from(struct outbox_session *session, struct position position);
@@ -278,11 +315,18 @@ void position_tie(const struct table *table, struct position *position, int64_t 
 
 /* ---- Store and session -------------------------------------------------------------------- */
 
+/* Events that are held back in memory at a time, of tables that cannot put off a retry. A claim
+ * names those of them that it would come upon. */
+#define HELD_BACK_MAX 10000
+
 struct outbox_store {
     const struct outbox_host *host;
     const struct layout *layout;
+    struct states states;
     struct settings settings;
     struct names names;
+    struct holdback holdback; /* by key */
+    atomic_bool is_full;      /* of what is held back: it was said */
     struct watermark pending; /* over the order of claims */
     struct watermark leases;  /* the same, of what is DELIVERING */
 };
@@ -291,6 +335,16 @@ static inline bool is_lease(const struct outbox_store *store)
 {
     return store->settings.mode == OUTBOX_MODE_LEASE;
 }
+
+/* Layout, names and states of a store whose settings are known. */
+enum outbox_status shape_init(struct outbox_store *store, const struct outbox_settings *values,
+                              struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* Whether the table must have a column for `role`. */
+bool shape_requires(const struct outbox_store *store, enum role role);
+
+/* Whether an event can be marked dead. */
+bool shape_buries(const struct outbox_store *store);
 
 /* How far a pass of pruning has come: through what is delivered, then through what is dead. */
 enum { PRUNE_PHASES = 2 };
@@ -323,8 +377,9 @@ struct outbox_session {
     struct claim *held; /* mode hold: its rows are locked by the open transaction */
     struct claim *free_claims;
     struct pruning pruning;
-    struct buffer outcomes; /* these three are of the op that runs */
-    struct keys keys;
+    struct buffer outcomes, key_list; /* these are of the op that runs */
+    struct keys keys, mixed_keys, held_keys;
+    struct arena held_memory; /* of the last of these */
     struct found_list found;
     char tie_bytes[16]; /* of a bound, while its statement runs */
     uint64_t random;
@@ -339,6 +394,10 @@ void session_disconnect(struct outbox_session *session);
  * like. */
 enum outbox_status session_reconnect(struct outbox_session *session, bool endless,
                                      struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* How long definitions are waited for from now on; 0: as long as any statement. */
+enum outbox_status session_wait_for_tables(struct outbox_session *session, int seconds,
+                                           struct outbox_error *error) OUTBOX_MUST_USE;
 
 /* Any thread: the op that runs gives up. Every op stands between entering and leaving. */
 void session_interrupt(struct outbox_session *session);
@@ -425,6 +484,32 @@ struct claim *claim_new(struct outbox_session *session) OUTBOX_MUST_USE;
 void claim_lost(struct outbox_session *session);
 void claims_clear(struct outbox_session *session);
 
+/* In claim_held.c: what is held back in memory, for tables that cannot put off a retry.
+ *
+ * Before a claim or a look: lists in session->held_keys all that is held back between the two
+ * positions, and returns how many events may be claimed at most. */
+size_t held_list(struct outbox_session *session, struct position from, struct position to);
+
+/* The list as parameters; returns the size of the statement that takes them. */
+unsigned held_push(struct outbox_session *session);
+
+/* Takes out of a claim what is held back by now, and fills in the attempts that only memory has. */
+void held_filter(struct outbox_session *session, struct claim *claim);
+
+/* The settlement that the table can take: where it has no place for a dead event, that stays
+ * pending and is put off for long, and the log says so. */
+struct outbox_settlement held_instead(const struct outbox_session *session,
+                                      const struct claim *claim,
+                                      const struct outbox_settlement *settlement);
+
+/* Before a settlement is sent: once its row is free it must be held back already. */
+void held_put(const struct outbox_session *session, const struct claim *claim,
+              const struct outbox_settlement *settlement, bool charged);
+
+/* After it is committed. */
+void held_settled(const struct outbox_session *session, const struct outbox_settle_request *settle,
+                  const struct claim *claim);
+
 /* In rows.c: what STATEMENT_CLAIM answers, into the claim's memory. */
 enum outbox_status rows_read(struct outbox_session *session, MYSQL_STMT *statement,
                              struct claim *claim, struct outbox_error *error) OUTBOX_MUST_USE;
@@ -441,8 +526,9 @@ enum outbox_status settle_and_take(struct outbox_session *session,
 /* In outcome.c: what becomes of each event that is not simply delivered, as JSON. */
 void outcomes_start(struct outbox_session *session);
 void outcomes_add(struct outbox_session *session, const struct key *key,
-                  const struct outbox_settlement *settlement);
+                  const struct outbox_settlement *settlement, bool charged);
 void outcomes_end(struct outbox_session *session);
+void key_add_json(const struct outbox_session *session, struct buffer *json, const struct key *key);
 
 enum outbox_status lease_renew(struct outbox_session *session, struct outbox_slice token,
                                uint64_t expected, struct outbox_settle_result *result,
@@ -456,6 +542,10 @@ enum outbox_status enqueue_events(struct outbox_session *session,
 enum outbox_status prune_events(struct outbox_session *session,
                                 const struct outbox_prune_request *request,
                                 struct outbox_prune_result *result, struct outbox_error *error);
+
+/* The column that says when an event in that final state was finished; ROLE_NONE: there is no such
+ * state, or no telling. */
+enum role prune_since(const struct table *table, enum state state);
 enum outbox_status prune_maintain(struct outbox_session *session, uint32_t wanted,
                                   uint32_t *granted, struct outbox_error *error);
 enum outbox_status stats_read(struct outbox_session *session, struct outbox_store_stats *stats,
@@ -467,6 +557,12 @@ enum outbox_status schema_act(struct outbox_store *store, struct outbox_session 
 /* ---- The SQL of init ---------------------------------------------------------------------- */
 
 enum ddl_step { DDL_TABLE, DDL_COLUMNS, DDL_CLAIM_INDEX, DDL_STEP_COUNT };
+
+/* Partitions of a new table, from now on. */
+enum { DDL_DAYS = 8, DDL_MONTHS = 4 };
+
+/* Whether the layout's table needs it at all. */
+bool ddl_has(enum ddl_step step, const struct outbox_store *store);
 
 /* What the step is for, as an SQL comment. */
 const char *ddl_comment(enum ddl_step step);

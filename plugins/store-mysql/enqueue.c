@@ -63,13 +63,16 @@ static enum outbox_status check_columns(const struct outbox_session *session,
                     {ROLE_AGGREGATE_TYPE, event->aggregate_type.data != NULL},
                     {ROLE_AGGREGATE_ID, event->aggregate_id.data != NULL},
                     {ROLE_AVAILABLE_AT, event->available_at != 0}};
+    const struct layout *layout = session->store->layout;
     for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
-        if (!optional[i].given || table_has(&session->table, optional[i].role))
+        if (!optional[i].given || table_takes(&session->table, optional[i].role))
             continue;
         char why[160];
-        (void)snprintf(why, sizeof(why),
-                       "the table has no column for %s; `outbox-relay init` may add it",
-                       role_name(optional[i].role));
+        (void)snprintf(why, sizeof(why), "the table has no column for %s%s",
+                       role_name(optional[i].role),
+                       layout->added     ? "; `outbox-relay init` adds it"
+                       : layout->is_open ? "; `columns` names it if there is one"
+                                         : "");
         return refuse(request, index, "", error, why);
     }
     return OUTBOX_OK;
@@ -105,16 +108,28 @@ static enum outbox_status check_event(const struct outbox_session *session,
     if (event_size(event) + PACKET_OVERHEAD > session->max_packet)
         return refuse(request, index, "1153", error,
                       "it is larger than the server takes at once; see max_allowed_packet");
-    if (event->available_at > LAST_TIMESTAMP_UNIX)
+    enum outbox_status status = check_columns(session, request, index, error);
+    if (status == OUTBOX_OK && event->available_at > LAST_TIMESTAMP_UNIX)
         return refuse(request, index, "", error,
                       "it would become available after 2038-01-19, which a TIMESTAMP cannot hold");
-    return check_columns(session, request, index, error);
+    return status;
 }
 
 /* ---- Inserting ---------------------------------------------------------------------------- */
 
+/* The first 48 bits of a UUID of version 7 are milliseconds. */
+static int64_t seconds_of(const char uuid[UUID_BYTES])
+{
+    int64_t milliseconds = 0;
+    for (int i = 0; i < 6; i++)
+        milliseconds = milliseconds << 8 | (unsigned char)uuid[i];
+    return milliseconds / 1000;
+}
+
+/* *seconds becomes that of the id, and stays as it is where the id is no UUID. */
 static enum outbox_status push_id(struct outbox_session *session, struct outbox_slice id,
-                                  char place[UUID_TEXT], struct outbox_error *error)
+                                  char place[UUID_TEXT], int64_t *seconds,
+                                  struct outbox_error *error)
 {
     enum kind kind = session->table.columns[ROLE_EVENT_ID].kind;
     char bytes[UUID_BYTES];
@@ -126,6 +141,7 @@ static enum outbox_status push_id(struct outbox_session *session, struct outbox_
     bool made = id.data ? uuid_parse(id, bytes) : uuid_make(bytes);
     if (!made)
         return outbox_fail(error, OUTBOX_INTERNAL, "", "make an event id: no randomness");
+    *seconds = seconds_of(bytes);
     if (kind == KIND_UUID_BYTES) {
         memcpy(place, bytes, UUID_BYTES);
         parameter_bytes(session, (struct outbox_slice){place, UUID_BYTES});
@@ -150,18 +166,19 @@ static enum outbox_status push_event(struct outbox_session *session,
                                      struct outbox_error *error)
 {
     const struct table *table = &session->table;
-    enum outbox_status status = push_id(session, event->id, place, error);
+    enum kind payload = table->columns[ROLE_PAYLOAD].kind;
+    int64_t seconds = -1;
+    enum outbox_status status = push_id(session, event->id, place, &seconds, error);
     if (status != OUTBOX_OK)
         return status;
-    bool bytes = table->columns[ROLE_PAYLOAD].kind == KIND_BYTES;
     parameter_text(session, event->type);
-    if (bytes)
+    if (payload == KIND_BYTES || payload == KIND_UUID_BYTES)
         parameter_bytes(session, event->payload);
     else
         parameter_text(session, event->payload);
-    if (table_has(table, ROLE_HEADERS))
+    if (table_takes(table, ROLE_HEADERS))
         parameter_text(session, event->headers);
-    if (table_has(table, ROLE_AVAILABLE_AT))
+    if (table_takes(table, ROLE_AVAILABLE_AT))
         push_instant(session, event->available_at);
     const struct {
         enum role role;
@@ -171,8 +188,12 @@ static enum outbox_status push_event(struct outbox_session *session,
                  {ROLE_AGGREGATE_TYPE, event->aggregate_type},
                  {ROLE_AGGREGATE_ID, event->aggregate_id}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (table_has(table, texts[i].role))
+        if (table_takes(table, texts[i].role))
             parameter_text(session, texts[i].text);
+    if (table_takes(table, ROLE_CREATED_TS) && seconds >= 0)
+        parameter_integer(session, seconds);
+    else if (table_takes(table, ROLE_CREATED_TS))
+        parameter_text(session, (struct outbox_slice){NULL, 0});
     return OUTBOX_OK;
 }
 

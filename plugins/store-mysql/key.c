@@ -92,7 +92,23 @@ unsigned keys_push(struct outbox_session *session, const struct keys *keys)
     session->parameters.failed |= keys->failed;
     for (size_t i = 0; i < size_count(size) && keys->count > 0; i++)
         push_key(session, &keys->list[i < keys->count ? i : keys->count - 1]);
+    keys_push_span(session, keys);
     return size;
+}
+
+void keys_push_span(struct outbox_session *session, const struct keys *keys)
+{
+    int64_t least = INT64_MAX, greatest = INT64_MIN;
+    if (!table_has_span(&session->table))
+        return;
+    for (size_t i = 0; i < keys->count; i++) {
+        int64_t seconds = keys->list[i].created_ts;
+        least = seconds < least ? seconds : least;
+        greatest = seconds > greatest ? seconds : greatest;
+    }
+    session->parameters.failed |= keys->failed;
+    parameter_integer(session, least);
+    parameter_integer(session, greatest);
 }
 
 /* ---- Places in the order of claims -------------------------------------------------------- */
@@ -124,6 +140,15 @@ void position_tie(const struct table *table, struct position *position, int64_t 
     }
 }
 
+bool position_of_key(const struct table *table, const struct key *key, struct position *position)
+{
+    if (table->tie != table->key || table_has(table, ROLE_AVAILABLE_AT) || !table_has_places(table))
+        return false;
+    *position = POSITION_FIRST;
+    position_tie(table, position, (int64_t)key->number, NULL, key->bytes.data);
+    return true;
+}
+
 /* `bytes` is where an id is put together; it stays until the statement has run. */
 static void push_tie(struct outbox_session *session, struct position position, char bytes[16])
 {
@@ -148,6 +173,8 @@ static void push_bound(struct outbox_session *session, struct position position,
 {
     const struct table *table = &session->table;
     bool by_time = table_has(table, ROLE_AVAILABLE_AT), by_tie = table->tie != ROLE_NONE;
+    if (!table_has_places(table))
+        return;
     if (by_time && (by_tie || !before))
         parameter_instant(session, position.at);
     if (by_tie)
@@ -168,8 +195,8 @@ void push_before(struct outbox_session *session, struct position position)
 
 /* ---- Rows that a statement found ---------------------------------------------------------- */
 
-/* What each of its columns is bound to: the key, the two of the order, the attempts. */
-enum { KEY, AT, TIE, ATTEMPTS, COLUMNS };
+/* What each of its columns is bound to: the key, the two of the order, and the rest. */
+enum { KEY, AT, TIE, CREATED_TS, ATTEMPTS, COLUMNS };
 enum { KEY_MAX = 1024 };
 
 struct row {
@@ -179,7 +206,7 @@ struct row {
     char key[KEY_MAX];
     uint64_t key_number;
     MYSQL_TIME at, tie_time;
-    int64_t tie, attempts;
+    int64_t tie, created_ts, attempts;
     char tie_bytes[16];
 };
 
@@ -199,6 +226,7 @@ static void bind_key(const struct table *table, struct row *row)
     bind->length = &row->key_len;
 }
 
+/* What a tie without places becomes here is of no use to anybody. */
 static void bind_tie(const struct table *table, struct row *row)
 {
     MYSQL_BIND *bind = &row->binds[TIE];
@@ -222,6 +250,8 @@ static void bind_row(const struct table *table, struct row *row)
     bind_tie(table, row);
     row->binds[AT].buffer_type = MYSQL_TYPE_DATETIME;
     row->binds[AT].buffer = &row->at;
+    row->binds[CREATED_TS].buffer_type = MYSQL_TYPE_LONGLONG;
+    row->binds[CREATED_TS].buffer = &row->created_ts;
     row->binds[ATTEMPTS].buffer_type = MYSQL_TYPE_LONGLONG;
     row->binds[ATTEMPTS].buffer = &row->attempts;
     for (int i = 0; i < COLUMNS; i++)
@@ -246,7 +276,9 @@ static bool keep_row(const struct table *table, struct found_list *found, const 
     if (!reserve(found))
         return false;
     struct found *kept = &found->list[found->count];
-    *kept = (struct found){.position = POSITION_FIRST, .attempts = row->attempts};
+    *kept = (struct found){.key = {.created_ts = row->created_ts},
+                           .position = POSITION_FIRST,
+                           .attempts = row->attempts};
     if (is_number(key_kind(table))) {
         kept->key.number = row->key_number;
     } else {

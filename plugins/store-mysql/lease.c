@@ -219,8 +219,8 @@ enum outbox_status lease_reap(struct outbox_session *session,
         status = table_ensure(session, error);
     if (status != OUTBOX_OK)
         return status;
-    if (!session->store->layout->state[STATE_DELIVERING] ||
-        !table_has(&session->table, ROLE_LOCKED_AT) || !table_has(&session->table, ROLE_LOCKED_BY))
+    if (!session->table.state[STATE_DELIVERING][0] || !table_has(&session->table, ROLE_LOCKED_AT) ||
+        !table_has(&session->table, ROLE_LOCKED_BY))
         return OUTBOX_OK; /* nothing can be leased in such a table */
     unsigned tries = 0;
     do

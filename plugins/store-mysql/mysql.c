@@ -2,7 +2,7 @@
  * mysql.c - the driver's descriptor, its settings and its ops
  * SPDX-License-Identifier: MIT
  */
-#include "driver.h"
+#include "partitions.h"
 
 #include <stdlib.h>
 
@@ -33,18 +33,40 @@ static const struct outbox_option options[] = {
      .help = "File with the key of the relay's own certificate."},
     {.name = "table",
      .type = OUTBOX_OPTION_TEXT,
-     .default_value = "openoutbox_events",
      .help = "The table, as it is spelled in the database, with its database if need be: "
-             "database.table."},
+             "database.table. Left out, it is `openoutbox_events` in layout openoutbox and "
+             "`outbox` in layout velmie; layout custom needs it."},
     {.name = "layout",
      .type = OUTBOX_OPTION_CHOICE,
      .default_value = "openoutbox",
-     .choices = "openoutbox",
-     .help = "What the table is like."},
+     .choices = "openoutbox|velmie|custom",
+     .help = "What the table is like; custom is any table with an id, a type and a payload."},
     {.name = "columns",
      .type = OUTBOX_OPTION_MAP,
      .help =
-         "Names of columns that are called otherwise than in the layout: {\"payload\": \"body\"}."},
+         "Names of columns that are called otherwise than in the layout: {\"payload\": \"body\"}. "
+         "In layout custom it also says which columns there are beside `id`, `type` and "
+         "`payload`."},
+    {.name = "states",
+     .type = OUTBOX_OPTION_MAP,
+     .help = "Layout custom: what the status column holds, {\"pending\": \"0\", \"delivered\": "
+             "\"1\", \"dead\": \"-1\"}; a state that is left out the table does not have. Without "
+             "it, the words PENDING, DELIVERING, DELIVERED and DEAD."},
+    {.name = "binary_payload",
+     .type = OUTBOX_OPTION_BOOL,
+     .default_value = "false",
+     .help = "Whether init makes the payload LONGBLOB, where layout velmie would have JSON."},
+    {.name = "partition",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "none",
+     .choices = "none|day|month",
+     .help = "Whether init partitions a new table by created_ts, which layout velmie has, and into "
+             "partitions of what length."},
+    {.name = "partition_window",
+     .type = OUTBOX_OPTION_DURATION,
+     .help = "Of a partitioned table: claims look only at events created within that time, so that "
+             "older partitions are not read; older events are then never claimed. Without it, "
+             "claims look at all of them."},
     {.name = "statement_timeout",
      .type = OUTBOX_OPTION_DURATION,
      .default_value = "60s",
@@ -57,6 +79,7 @@ static void store_free(struct outbox_store *store)
     names_clear(&store->names);
     watermark_clear(&store->pending);
     watermark_clear(&store->leases);
+    holdback_clear(&store->holdback);
     free(store);
 }
 
@@ -64,15 +87,9 @@ static enum outbox_status read_settings(struct outbox_store *store,
                                         const struct outbox_store_config *config,
                                         struct outbox_error *error)
 {
-    const char *layout = outbox_setting_text(config->settings, "layout", "openoutbox");
-    const char *table = outbox_setting_text(config->settings, "table", "openoutbox_events");
-    store->layout = layout_find(layout);
-    if (!store->layout)
-        return outbox_fail(error, OUTBOX_INVALID, "", "layout: \"%.60s\" is unknown", layout);
     enum outbox_status status = settings_init(&store->settings, config, error);
     if (status == OUTBOX_OK)
-        status = names_init(&store->names, store->layout, table,
-                            outbox_setting_find(config->settings, "columns"), error);
+        status = shape_init(store, config->settings, error);
     if (status == OUTBOX_OK && !store->names.schema && !store->settings.address.database)
         return outbox_fail(error, OUTBOX_INVALID, "",
                            "url: it names no database, and `table` neither: write "
@@ -92,6 +109,7 @@ static enum outbox_status open_store(const struct outbox_host *host,
     store->host = host;
     watermark_init(&store->pending);
     watermark_init(&store->leases);
+    holdback_init(&store->holdback, HELD_BACK_MAX);
     enum outbox_status status = read_settings(store, config, error);
     if (status != OUTBOX_OK) {
         store_free(store);
@@ -238,6 +256,17 @@ static enum outbox_status maintain(struct outbox_session *session, uint32_t want
     return status;
 }
 
+static enum outbox_status partitions(struct outbox_session *session,
+                                     const struct outbox_partition_request *request,
+                                     outbox_partition_change *emit, void *context,
+                                     struct outbox_error *error)
+{
+    session_enter(session);
+    enum outbox_status status = partitions_tend(session, request, emit, context, error);
+    session_leave(session);
+    return status;
+}
+
 static const struct outbox_store_ops ops = {
     OUTBOX_OPS(outbox_store_ops),
     .open = open_store,
@@ -258,6 +287,7 @@ static const struct outbox_store_ops ops = {
     .stats = stats,
     .prune = prune,
     .maintain = maintain,
+    .partitions = partitions,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "mysql", .version = "0.1.0",

@@ -165,7 +165,7 @@ static enum role nearest_role(const struct layout *layout, struct outbox_slice n
     enum role best = ROLE_EVENT_ID;
     size_t best_distance = SIZE_MAX;
     for (int role = 0; role < ROLE_COUNT; role++) {
-        if (!layout->column[role])
+        if (!layout_has(layout, (enum role)role))
             continue;
         const char *known = role_name((enum role)role);
         size_t distance = edit_distance(name.data, (size_t)name.len, known, strlen(known));
@@ -181,7 +181,7 @@ static enum role find_role(const struct layout *layout, struct outbox_slice name
 {
     for (int role = 0; role < ROLE_COUNT; role++) {
         const char *known = role_name((enum role)role);
-        if (layout->column[role] && strlen(known) == name.len &&
+        if (layout_has(layout, (enum role)role) && strlen(known) == name.len &&
             memcmp(known, name.data, name.len) == 0)
             return (enum role)role;
     }
@@ -250,7 +250,12 @@ enum outbox_status names_init(struct names *names, const struct layout *layout, 
                               const struct outbox_setting *columns, struct outbox_error *error)
 {
     struct buffer first = {0}, second = {0};
-    enum outbox_status status = split_table(names, table, &first, &second, error);
+    if (!table && !layout->table)
+        return outbox_fail(error, OUTBOX_INVALID, "",
+                           "table: is missing, and the %s layout has no name of its own",
+                           layout->name);
+    enum outbox_status status =
+        split_table(names, table ? table : layout->table, &first, &second, error);
     buffer_clear(&first);
     buffer_clear(&second);
     if (status == OUTBOX_OK)

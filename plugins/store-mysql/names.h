@@ -17,7 +17,8 @@ struct names {
     char *quoted[ROLE_COUNT];
 };
 
-/* Checks and quotes. INVALID names what is wrong. Clear it also after a failure. */
+/* Checks and quotes; without `table` it is the layout's usual one. INVALID names what is wrong.
+ * Clear it also after a failure. */
 enum outbox_status names_init(struct names *names, const struct layout *layout, const char *table,
                               const struct outbox_setting *columns,
                               struct outbox_error *error) OUTBOX_MUST_USE;

@@ -137,9 +137,8 @@ static void add_hex(struct buffer *json, struct outbox_slice bytes)
 
 /* ---- Outcomes ----------------------------------------------------------------------------- */
 
-static void add_key(struct outbox_session *session, const struct key *key)
+void key_add_json(const struct outbox_session *session, struct buffer *json, const struct key *key)
 {
-    struct buffer *json = &session->outcomes;
     switch (session->table.columns[session->table.key].kind) {
     case KIND_INTEGER:
         buffer_text(json, "%lld", (long long)key->number);
@@ -157,18 +156,16 @@ static void add_key(struct outbox_session *session, const struct key *key)
 }
 
 void outcomes_add(struct outbox_session *session, const struct key *key,
-                  const struct outbox_settlement *settlement)
+                  const struct outbox_settlement *settlement, bool charged)
 {
     struct buffer *json = &session->outcomes;
     const struct column *last_error = &session->table.columns[ROLE_LAST_ERROR];
     bool retry = settlement->verdict == OUTBOX_SETTLE_RETRY;
-    bool dead = settlement->verdict == OUTBOX_SETTLE_DEAD;
     int64_t delay = retry && settlement->delay > 0 ? settlement->delay : 0;
     buffer_text(json, "%s{\"k\":", json->len > 1 ? "," : "");
-    add_key(session, key);
+    key_add_json(session, json, key);
     buffer_text(json, ",\"v\":%u,\"d\":%lld,\"c\":%d", settlement->verdict,
-                (long long)(delay < DELAY_MAX ? delay : DELAY_MAX),
-                retry || (dead && settlement->charge));
+                (long long)(delay < DELAY_MAX ? delay : DELAY_MAX), charged);
     if (settlement->error.data) {
         buffer_text(json, ",\"e\":");
         add_reason(json, settlement->error, last_error);

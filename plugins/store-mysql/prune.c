@@ -19,12 +19,13 @@
     "CONCAT('outbox:', SHA2(CONCAT(COALESCE(?, DATABASE()), '.', CAST(? AS CHAR)), 224))"
 
 struct phase {
+    enum state state;
     enum statement find, lock;
 };
 
 static const struct phase phases[PRUNE_PHASES] = {
-    {STATEMENT_OLD_DELIVERED, STATEMENT_LOCK_DELIVERED},
-    {STATEMENT_OLD_DEAD, STATEMENT_LOCK_DEAD},
+    {STATE_DELIVERED, STATEMENT_OLD_DELIVERED, STATEMENT_LOCK_DELIVERED},
+    {STATE_DEAD, STATEMENT_OLD_DEAD, STATEMENT_LOCK_DEAD},
 };
 
 static int64_t age_of(const struct outbox_prune_request *request, int phase)
@@ -32,17 +33,38 @@ static int64_t age_of(const struct outbox_prune_request *request, int phase)
     return phase == 0 ? request->delivered_age : request->dead_age;
 }
 
+enum role prune_since(const struct table *table, enum state state)
+{
+    static const enum role since[] = {ROLE_DELIVERED_AT, ROLE_UPDATED_AT, ROLE_CREATED_AT};
+    if (!table->state[state][0])
+        return ROLE_NONE;
+    for (size_t i = state == STATE_DELIVERED ? 0 : 1; i < sizeof(since) / sizeof(since[0]); i++)
+        if (table_has(table, since[i]))
+            return since[i];
+    return ROLE_NONE;
+}
+
+/* Goes on to the next phase that deletes anything. */
+static void skip_phases(const struct outbox_session *session,
+                        const struct outbox_prune_request *request, struct pruning *pruning)
+{
+    while (pruning->phase < PRUNE_PHASES &&
+           (age_of(request, pruning->phase) < 0 ||
+            prune_since(&session->table, phases[pruning->phase].state) == ROLE_NONE))
+        pruning->phase++;
+}
+
 /* ---- A pass ------------------------------------------------------------------------------- */
 
 /* A position that this session did not give begins the pass anew: what is gone stays gone. */
-static void go_to(struct pruning *pruning, const struct outbox_prune_request *request)
+static void go_to(const struct outbox_session *session, struct pruning *pruning,
+                  const struct outbox_prune_request *request)
 {
     if (request->position == 0 || request->position != pruning->ticket) {
         pruning->phase = 0;
         pruning->from = POSITION_FIRST;
     }
-    while (pruning->phase < PRUNE_PHASES && age_of(request, pruning->phase) < 0)
-        pruning->phase++;
+    skip_phases(session, request, pruning);
 }
 
 static enum outbox_status find_old(struct outbox_session *session, int64_t age,
@@ -106,9 +128,9 @@ static enum outbox_status delete_locked(struct outbox_session *session, uint64_t
     if (session->keys.count == 0)
         return OUTBOX_OK;
     parameters_start(session);
-    unsigned size = keys_push(session, &session->keys);
+    keys_push_list(session, &session->keys);
     enum outbox_status status =
-        statement_run(session, STATEMENT_DELETE, size, "prune", &statement, error);
+        statement_run(session, STATEMENT_DELETE, 0, "prune", &statement, error);
     if (status == OUTBOX_OK)
         *deleted = mysql_stmt_affected_rows(statement);
     return status;
@@ -116,11 +138,17 @@ static enum outbox_status delete_locked(struct outbox_session *session, uint64_t
 
 /* The bound is inclusive, for rows that tie: a call that moved nothing would come again for ever.
  */
-static void move_on(struct pruning *pruning, struct position next, uint64_t deleted)
+static void move_on(const struct table *table, struct pruning *pruning, struct position next,
+                    uint64_t deleted)
 {
-    if (deleted == 0 && position_compare(next, pruning->from) == 0)
-        next.at == INT64_MIN ? next.tie++ : next.at++;
+    bool stuck = deleted == 0 && position_compare(next, pruning->from) == 0;
     pruning->from = next;
+    if (!stuck)
+        return;
+    if (table_has(table, ROLE_AVAILABLE_AT))
+        pruning->from.at++;
+    else if (table->columns[table->tie].kind != KIND_UUID_BYTES || ++pruning->from.rest == 0)
+        pruning->from.tie++;
 }
 
 static enum outbox_status delete_old(struct outbox_session *session,
@@ -146,8 +174,8 @@ static enum outbox_status delete_old(struct outbox_session *session,
     if (status != OUTBOX_OK)
         return give_up(session, status);
     *(pruning->phase == 0 ? &result->delivered : &result->dead) = deleted;
-    if (more) {
-        move_on(pruning, next, deleted);
+    if (more && (deleted > 0 || table_has_places(&session->table))) {
+        move_on(&session->table, pruning, next, deleted);
     } else {
         pruning->phase++;
         pruning->from = POSITION_FIRST;
@@ -205,15 +233,14 @@ enum outbox_status prune_events(struct outbox_session *session,
     if (request->only_count)
         return count_old(session, request, result, error);
     struct pruning *pruning = &session->pruning;
-    go_to(pruning, request);
+    go_to(session, pruning, request);
     unsigned tries = 0;
     if (pruning->phase < PRUNE_PHASES) {
         do
             status = delete_old(session, request, result, error);
         while (status != OUTBOX_OK && try_again(session, tries++));
     }
-    while (pruning->phase < PRUNE_PHASES && age_of(request, pruning->phase) < 0)
-        pruning->phase++;
+    skip_phases(session, request, pruning);
     if (status == OUTBOX_OK && pruning->phase < PRUNE_PHASES)
         result->position = ++pruning->ticket;
     return status;

@@ -66,7 +66,8 @@ static void bind_rows(const struct table *table, struct row *row)
             continue;
         if (role == ROLE_PAYLOAD || kind == KIND_UUID_BYTES)
             row->binds[column].buffer_type = MYSQL_TYPE_BLOB;
-        else if (kind == KIND_INSTANT || role == ROLE_ATTEMPTS || role == ROLE_SEQ)
+        else if (kind == KIND_INSTANT || role == ROLE_ATTEMPTS || role == ROLE_SEQ ||
+                 role == ROLE_CREATED_TS)
             bind_fixed(row, column, kind);
         else if (role == ROLE_EVENT_ID && is_number(kind))
             bind_fixed(row, column, kind);
@@ -164,6 +165,12 @@ static int64_t utc(const struct row *row, enum role role, int64_t otherwise)
     return row->nulls[column] ? otherwise : instant_of(&row->times[column]);
 }
 
+static int64_t number(const struct row *row, enum role role)
+{
+    int column = row->field[role];
+    return column < 0 || row->nulls[column] ? 0 : row->numbers[column];
+}
+
 static void place(const struct table *table, const struct row *row, struct placed *placed,
                   const struct key *id)
 {
@@ -177,6 +184,7 @@ static void place(const struct table *table, const struct row *row, struct place
     placed->key = *id;
     if (table->key != ROLE_EVENT_ID)
         placed->key = (struct key){.number = (uint64_t)row->numbers[row->field[table->key]]};
+    placed->key.created_ts = number(row, ROLE_CREATED_TS);
 }
 
 static bool read_payload(MYSQL_STMT *statement, struct claim *claim, struct row *row,
@@ -200,7 +208,7 @@ static bool read_row(MYSQL_STMT *statement, const struct table *table, struct cl
         return false;
     struct outbox_event *event = &claim->events[claim->public.count];
     struct key id = {.number = 0};
-    *event = (struct outbox_event){.attempts = row->numbers[row->field[ROLE_ATTEMPTS]]};
+    *event = (struct outbox_event){.attempts = number(row, ROLE_ATTEMPTS)};
     if (!read_id(statement, table, claim, row, event, &id) ||
         !read_payload(statement, claim, row, event))
         return false;

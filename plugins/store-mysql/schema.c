@@ -62,19 +62,30 @@ static void check_rights(struct reader *reader, const struct outbox_store *store
                "`outbox-relay enqueue` cannot work");
 }
 
+/* By which columns claims would have an index. */
+static void name_claim_keys(const struct outbox_store *store, const struct table *table, char *keys,
+                            size_t size)
+{
+    const enum role roles[] = {ROLE_STATUS, ROLE_AVAILABLE_AT, table->tie};
+    size_t len = 0;
+    keys[0] = '\0';
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]) && len < size; i++)
+        if (table_has(table, roles[i]))
+            len += (size_t)snprintf(keys + len, size - len, "%s%s", len > 0 ? ", " : "",
+                                    store->names.column[roles[i]]);
+}
+
 static void check_indexes(struct reader *reader, const struct outbox_store *store,
                           const struct table *table)
 {
     const struct names *names = &store->names;
-    char keys[300] = "";
-    for (int i = 0; i < INDEX_COLUMNS && store->layout->claim.columns[i] != ROLE_NONE; i++)
-        (void)snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s", i ? ", " : "",
-                       names->column[store->layout->claim.columns[i]]);
+    char keys[300];
+    name_claim_keys(store, table, keys, sizeof(keys));
     if (!table->claim_index)
         report(reader, OUTBOX_LOG_WARN,
-               "table %s has no index on (%s): every claim reads and locks the whole table; "
-               "`outbox-relay init` makes it",
-               names->table, keys);
+               "table %s has no index on (%s): every claim reads and locks the whole table; %s",
+               names->table, keys,
+               store->layout->added ? "`outbox-relay init` makes it" : "make one");
     else if (table->tie == ROLE_NONE)
         report(reader, OUTBOX_LOG_INFO,
                "table %s has nothing that orders events of the same instant", names->table);
@@ -94,10 +105,9 @@ static void check_columns(struct reader *reader, const struct outbox_store *stor
                           const struct table *table)
 {
     const struct names *names = &store->names;
-    uint32_t required = table_required(store);
     for (int role = 0; role < ROLE_COUNT; role++) {
         const struct column *column = &table->columns[role];
-        if (!names->column[role] || (required & ROLE_BIT(role)))
+        if (!names->column[role] || shape_requires(store, (enum role)role))
             continue;
         if (!column->exists)
             report(reader, OUTBOX_LOG_INFO, "table %s has no column %s%s", names->table,
@@ -115,6 +125,29 @@ static void check_columns(struct reader *reader, const struct outbox_store *stor
         report(reader, OUTBOX_LOG_INFO,
                "column %s of table %s has character set %s: what that lacks is written as ?",
                names->column[ROLE_LAST_ERROR], names->table, error->charset);
+}
+
+/* What the relay does in place of what the table has no column for. */
+static void check_memory(struct reader *reader, const struct outbox_store *store,
+                         const struct table *table)
+{
+    const char *name = store->names.table;
+    if (table->holds_back)
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no available_at: a retry is held back in this relay's memory, which a "
+               "restart and other relays do not know",
+               name);
+    if (!table_has(table, ROLE_ATTEMPTS))
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no attempts: they are counted in this relay's memory", name);
+    if (!table_has(table, ROLE_LAST_ERROR))
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no last_error: why an event failed is not written down", name);
+    if (!shape_buries(store))
+        report(reader, OUTBOX_LOG_INFO,
+               "table %s has no place for dead events: they stay, are tried again after "
+               "retry.max_delay, and are logged as errors",
+               name);
 }
 
 /* ---- CHECK: the server -------------------------------------------------------------------- */
@@ -159,7 +192,7 @@ static enum outbox_status check_leases(struct reader *reader, struct outbox_sess
     const struct outbox_store *store = session->store;
     const struct names *names = &store->names;
     if (!table->claim_index || !table->may_select || !table_has(table, ROLE_LOCKED_AT) ||
-        !store->layout->state[STATE_DELIVERING])
+        !table->state[STATE_DELIVERING][0])
         return OUTBOX_OK;
     struct answers stuck = {{""}};
     struct buffer sql = {0};
@@ -167,7 +200,7 @@ static enum outbox_status check_leases(struct reader *reader, struct outbox_sess
                 "SELECT EXISTS (SELECT 1 FROM %s FORCE INDEX (%s) WHERE %s = %s AND %s IS NULL),"
                 " NULL, NULL, NULL",
                 names->table, table->claim_index, names->quoted[ROLE_STATUS],
-                store->layout->state[STATE_DELIVERING], names->quoted[ROLE_LOCKED_AT]);
+                table->state[STATE_DELIVERING], names->quoted[ROLE_LOCKED_AT]);
     char *text = buffer_take(&sql);
     if (!text)
         return failure_of_memory(error);
@@ -195,6 +228,7 @@ static enum outbox_status check_table(struct reader *reader, struct outbox_sessi
     check_rights(reader, store, table);
     check_indexes(reader, store, table);
     check_columns(reader, store, table);
+    check_memory(reader, store, table);
     return check_leases(reader, session, table, error);
 }
 
@@ -248,6 +282,8 @@ static enum outbox_status print(struct outbox_store *store, struct reader *reade
 static bool is_needed(enum ddl_step step, const struct outbox_store *store,
                       const struct table *table)
 {
+    if (!ddl_has(step, store))
+        return false;
     switch (step) {
     case DDL_TABLE:
         return !table->exists;
@@ -261,7 +297,8 @@ static bool is_needed(enum ddl_step step, const struct outbox_store *store,
     }
 }
 
-/* Runs what is needed, looking again before each step: one step may do the work of a later one. */
+/* Runs what is needed, looking again before each step: one step may do the work of a later one. A
+ * table of another layout than ours is left as it was made. */
 static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_session *session,
                                       struct table *table, struct reader *reader,
                                       struct outbox_error *error)
@@ -270,6 +307,8 @@ static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_
         enum outbox_status status = table_examine(session, table, error);
         if (status != OUTBOX_OK)
             return status;
+        if (step == DDL_TABLE && table->exists && !store->layout->added)
+            return table->problems.len > 0 ? table_failure(store, table, error) : OUTBOX_OK;
         if (step > DDL_TABLE && table->problems.len > 0)
             return table_failure(store, table, error);
         if (!is_needed((enum ddl_step)step, store, table))

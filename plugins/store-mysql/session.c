@@ -56,6 +56,22 @@ static enum outbox_status check_version(struct outbox_session *session, struct o
                        version ? version : "unknown");
 }
 
+/* Seconds; the servers know no "for ever". */
+static long long longest_wait(int64_t limit)
+{
+    return limit > 0 ? (limit + 999) / 1000 : 31536000;
+}
+
+enum outbox_status session_wait_for_tables(struct outbox_session *session, int seconds,
+                                           struct outbox_error *error)
+{
+    char sql[60];
+    (void)snprintf(sql, sizeof(sql), "SET SESSION lock_wait_timeout = %lld",
+                   seconds > 0 ? seconds
+                               : longest_wait(session->store->settings.statement_timeout));
+    return command_run(session, sql, "set up the session for", error);
+}
+
 /* Lists of keys are looked up one by one, however long they are: both makes of the server would
  * otherwise read the whole table from some length on. The limit on time differs: MySQL's is for
  * SELECT alone, but locks and definitions are waited for no longer either. */
@@ -63,7 +79,6 @@ static enum outbox_status set_up(struct outbox_session *session, bool endless,
                                  struct outbox_error *error)
 {
     int64_t limit = endless ? 0 : session->store->settings.statement_timeout;
-    int64_t seconds = limit > 0 ? (limit + 999) / 1000 : 31536000;
     char sql[700], own[160];
     if (session->is_mariadb)
         (void)snprintf(own, sizeof(own),
@@ -80,7 +95,7 @@ static enum outbox_status set_up(struct outbox_session *session, bool endless,
                    " innodb_lock_wait_timeout = %d, lock_wait_timeout = %lld,"
                    " wait_timeout = 31536000, autocommit = 0, %s",
                    session->is_mariadb ? "tx_isolation" : "transaction_isolation", LOCK_WAIT,
-                   (long long)seconds, own);
+                   longest_wait(limit), own);
     enum outbox_status status = command_run(session, sql, "set up the session for", error);
     parameters_start(session);
     if (status == OUTBOX_OK)
@@ -192,8 +207,12 @@ void session_disconnect(struct outbox_session *session)
     disconnect_client(session);
     claims_clear(session);
     keys_clear(&session->keys);
+    keys_clear(&session->mixed_keys);
+    keys_clear(&session->held_keys);
+    arena_clear(&session->held_memory);
     found_clear(&session->found);
     buffer_clear(&session->outcomes);
+    buffer_clear(&session->key_list);
     free(session->parameters.values);
     free(session->parameters.binds);
     (void)pthread_cond_destroy(&session->woken);

@@ -117,6 +117,13 @@ static char *make_application_name(struct outbox_slice relay_id)
     return buffer_take(&name);
 }
 
+static enum partition partition_named(const char *name)
+{
+    return strcmp(name, "day") == 0     ? PARTITION_BY_DAY
+           : strcmp(name, "month") == 0 ? PARTITION_BY_MONTH
+                                        : PARTITION_NONE;
+}
+
 enum outbox_status settings_init(struct settings *settings,
                                  const struct outbox_store_config *config,
                                  struct outbox_error *error)
@@ -127,6 +134,10 @@ enum outbox_status settings_init(struct settings *settings,
                            config->mode);
     settings->mode = config->mode;
     settings->delete_delivered = config->delete_delivered != 0;
+    settings->binary_payload = outbox_setting_integer(values, "binary_payload", 0) != 0;
+    settings->partition = partition_named(outbox_setting_text(values, "partition", "none"));
+    settings->partition_window =
+        (outbox_setting_integer(values, "partition_window", 0) + 999999999) / 1000000000;
     settings->statement_timeout =
         outbox_setting_integer(values, "statement_timeout", INT64_C(60000000000)) / 1000000;
     settings->application_name = make_application_name(config->relay_id);

@@ -8,6 +8,8 @@
 #include <outbox/store.h>
 #include <stdbool.h>
 
+enum partition { PARTITION_NONE, PARTITION_BY_DAY, PARTITION_BY_MONTH };
+
 enum tls { TLS_UNSET, TLS_OFF, TLS_VERIFIED };
 
 /* Where the server is: what a url says. */
@@ -25,6 +27,9 @@ struct settings {
     int64_t statement_timeout; /* milliseconds, 0: none */
     uint32_t mode;             /* enum outbox_claim_mode */
     bool delete_delivered;
+    bool binary_payload;      /* init makes the payload bytes, whatever the layout's usual type */
+    enum partition partition; /* what init makes of a table with created_ts */
+    int64_t partition_window; /* seconds, 0: claims look at every partition */
 };
 
 enum outbox_status settings_init(struct settings *settings,

@@ -22,20 +22,22 @@ static void note_released(struct work *work, size_t index)
         work->released = position;
 }
 
+/* What is held back is found again by a look below the watermark. */
 static void add_mixed(struct outbox_session *session, struct work *work,
-                      const struct outbox_settlement *settlement)
+                      const struct outbox_settlement *given)
 {
-    outcomes_add(session, &work->claim->placed[settlement->index].key, settlement);
+    struct outbox_settlement settlement = held_instead(session, work->claim, given);
+    bool charged = given->verdict == OUTBOX_SETTLE_DEAD ? given->charge != 0
+                                                        : given->verdict == OUTBOX_SETTLE_RETRY;
+    held_put(session, work->claim, &settlement, charged);
+    if (!session->table.writes_failures) {
+        work->untouched++;
+        return;
+    }
+    const struct key *key = &work->claim->placed[settlement.index].key;
+    outcomes_add(session, key, &settlement, charged);
+    keys_add(&session->mixed_keys, *key);
     work->mixed++;
-}
-
-/* Where the table keeps no time for the next attempt, the event is pending at its old place. */
-static void add_retry(struct outbox_session *session, struct work *work,
-                      const struct outbox_settlement *settlement)
-{
-    if (!table_has(&session->table, ROLE_AVAILABLE_AT))
-        note_released(work, (size_t)settlement->index);
-    add_mixed(session, work, settlement);
 }
 
 static enum outbox_status add_settlement(struct outbox_session *session, struct work *work,
@@ -53,14 +55,13 @@ static enum outbox_status add_settlement(struct outbox_session *session, struct 
     case OUTBOX_SETTLE_RELEASE:
         note_released(work, index);
         /* A held row is pending still: without a reason to write it is only let go. */
-        if (!is_lease(session->store) && !settlement->error.data)
+        if (!is_lease(session->store) &&
+            (!settlement->error.data || !table_has(&session->table, ROLE_LAST_ERROR)))
             work->untouched++;
         else
             add_mixed(session, work, settlement);
         return OUTBOX_OK;
     case OUTBOX_SETTLE_RETRY:
-        add_retry(session, work, settlement);
-        return OUTBOX_OK;
     case OUTBOX_SETTLE_DEAD:
         add_mixed(session, work, settlement);
         return OUTBOX_OK;
@@ -74,6 +75,7 @@ static enum outbox_status build(struct outbox_session *session, struct work *wor
                                 struct outbox_error *error)
 {
     keys_reset(&session->keys);
+    keys_reset(&session->mixed_keys);
     outcomes_start(session);
     for (uint64_t i = 0; i < work->settle->count; i++) {
         enum outbox_status status =
@@ -104,7 +106,11 @@ static enum outbox_status write_delivered(struct outbox_session *session, struct
     if (session->keys.count == 0)
         return OUTBOX_OK;
     parameters_start(session);
-    unsigned size = keys_push(session, &session->keys);
+    unsigned size = 0;
+    if (session->store->settings.delete_delivered)
+        keys_push_list(session, &session->keys);
+    else
+        size = keys_push(session, &session->keys);
     push_token(session, work);
     enum outbox_status status =
         statement_run(session, STATEMENT_DELIVERED, size, "settle events of", &statement, error);
@@ -121,6 +127,7 @@ static enum outbox_status write_mixed(struct outbox_session *session, struct wor
         return OUTBOX_OK;
     parameters_start(session);
     parameter_text(session, (struct outbox_slice){session->outcomes.data, session->outcomes.len});
+    keys_push_span(session, &session->mixed_keys);
     push_token(session, work);
     enum outbox_status status =
         statement_run(session, STATEMENT_MIXED, 0, "settle events of", &statement, error);
@@ -149,6 +156,7 @@ static void finish(struct outbox_session *session, const struct work *work,
     /* Where ids repeat, more rows may change than were asked for. */
     result->settled = settled < work->settle->count ? settled : work->settle->count;
     result->stale = work->settle->count - result->settled;
+    held_settled(session, work->settle, work->claim);
     if (session->held == work->claim)
         session->held = NULL;
     if (position_compare(work->released, POSITION_LAST) < 0)

@@ -11,10 +11,10 @@ struct builder {
     struct buffer out;
     const struct outbox_store *store;
     const struct table *table;
-    const char *name;          /* of the table */
-    const char *const *column; /* quoted, by role */
-    const char *const *state;  /* as literals */
-    size_t count;              /* of keys or rows */
+    const char *name;               /* of the table */
+    const char *const *column;      /* quoted, by role */
+    const char *state[STATE_COUNT]; /* as literals; NULL: the table has no such state */
+    size_t count;                   /* of keys or rows */
     bool lease;
 };
 
@@ -24,6 +24,15 @@ static inline bool has(const struct builder *sql, enum role role)
 {
     return table_has(sql->table, role);
 }
+
+/* That a row is in a state; a table without a status column holds pending events only. */
+void add_is(struct builder *sql, enum state state);
+
+/* That it is pending and due. */
+void add_due(struct builder *sql);
+
+/* ", COLUMN = now" and the like, where there are such columns. */
+void add_touched(struct builder *sql);
 
 /* FORCE INDEX, if there is one that fits. */
 void add_forced(struct builder *sql);
@@ -35,15 +44,22 @@ void add_order(struct builder *sql);
 /* SELECT, and the columns that found_read() wants, all but the last. */
 void add_place(struct builder *sql);
 
-/* WHERE the key is one of a list. */
+/* All of them, FROM the table by its claim index. */
+void add_found(struct builder *sql);
+
+/* WHERE the key is one of a list; parameters as keys_push() gives them. */
 void add_keys(struct builder *sql);
 
-/* In sql_prune.c. */
-void add_old_delivered(struct builder *sql);
-void add_old_dead(struct builder *sql);
-void add_lock_delivered(struct builder *sql);
-void add_lock_dead(struct builder *sql);
-void add_delete(struct builder *sql);
-void add_count_old(struct builder *sql);
+/* DELETE WHERE the key is one of a list; parameters as keys_push_list() gives them. */
+void add_deletion(struct builder *sql);
+
+/* One for each statement, in the file of its subject. */
+typedef void sql_builder(struct builder *sql);
+sql_builder add_lease, add_delivered, add_mixed, add_leases_of, add_renew, add_oldest_lease,
+    add_expired, add_reap_dead, add_reap_returned;
+sql_builder add_enqueue;
+sql_builder add_stats, add_small_stats;
+sql_builder add_old_delivered, add_old_dead, add_lock_delivered, add_lock_dead, add_delete,
+    add_count_old;
 
 #endif

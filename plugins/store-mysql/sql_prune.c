@@ -4,12 +4,9 @@
  */
 #include "sql.h"
 
-/* When an event in that final state was finished. */
 static const char *finished_at(const struct builder *sql, enum state state)
 {
-    if (state == STATE_DELIVERED && has(sql, ROLE_DELIVERED_AT))
-        return sql->column[ROLE_DELIVERED_AT];
-    return sql->column[has(sql, ROLE_UPDATED_AT) ? ROLE_UPDATED_AT : ROLE_CREATED_AT];
+    return sql->column[prune_since(sql->table, state)];
 }
 
 /* Age in microseconds. */
@@ -69,17 +66,20 @@ void add_lock_dead(struct builder *sql)
 
 void add_delete(struct builder *sql)
 {
-    ADD(sql, "DELETE t FROM %s AS t", sql->name);
-    add_keys(sql);
+    add_deletion(sql);
 }
 
 /* The age of what is delivered twice, then that of what is dead; negative: none is old. */
 void add_count_old(struct builder *sql)
 {
-    for (int state = STATE_DELIVERED; state <= STATE_DEAD; state++) {
-        ADD(sql, "%s COUNT(CASE WHEN ? >= 0 AND t.%s = %s AND ",
-            state == STATE_DELIVERED ? "SELECT" : ",", sql->column[ROLE_STATUS], sql->state[state]);
-        add_is_older(sql, finished_at(sql, (enum state)state));
+    for (enum state state = STATE_DELIVERED; state <= STATE_DEAD; state++) {
+        ADD(sql, "%s COUNT(CASE WHEN ? >= 0 AND ", state == STATE_DELIVERED ? "SELECT" : ",");
+        add_is(sql, state);
+        ADD(sql, " AND ");
+        if (prune_since(sql->table, state) == ROLE_NONE)
+            ADD(sql, "? IS NULL");
+        else
+            add_is_older(sql, finished_at(sql, state));
         ADD(sql, " THEN 1 END)");
     }
     ADD(sql, " FROM %s AS t", sql->name);

@@ -58,8 +58,12 @@ static void read_counts(const struct reading *counts, struct outbox_store_stats 
         stats->estimated |= OUTBOX_ESTIMATED_DEAD;
 }
 
-static void estimate_delivered(const struct reading *size, struct outbox_store_stats *stats)
+static void estimate_delivered(const struct outbox_session *session, const struct reading *size,
+                               struct outbox_store_stats *stats)
 {
+    stats->delivered = 0;
+    if (!session->table.state[STATE_DELIVERED][0])
+        return;
     stats->estimated |= OUTBOX_ESTIMATED_DELIVERED;
     stats->delivered = larger(0, size->numbers[0] - stats->pending - larger(stats->delivering, 0) -
                                      larger(stats->dead, 0));
@@ -93,7 +97,7 @@ static enum outbox_status read_all(struct outbox_session *session, struct outbox
     read_counts(&counts, stats);
     if (size.numbers[1] <= SMALL_TABLE)
         return count_all(session, stats, error);
-    estimate_delivered(&size, stats);
+    estimate_delivered(session, &size, stats);
     return OUTBOX_OK;
 }
 

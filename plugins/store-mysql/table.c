@@ -14,24 +14,23 @@ static const char table_sql[] = "SELECT table_type, engine FROM information_sche
 
 static const char columns_sql[] =
     "SELECT column_name, data_type, column_type, character_set_name, character_maximum_length,"
-    " character_octet_length, is_nullable, privileges, extra"
+    " character_octet_length, is_nullable, privileges, extra, collation_name"
     " FROM information_schema.columns" OF_TABLE;
 
 static const char indexes_sql[] =
-    "SELECT index_name, seq_in_index, column_name, non_unique"
+    "SELECT index_name, seq_in_index, CASE WHEN sub_part IS NULL THEN column_name END, non_unique"
     " FROM information_schema.statistics" OF_TABLE " ORDER BY index_name, seq_in_index";
 
-uint32_t table_required(const struct outbox_store *store)
-{
-    return store->layout->required | (is_lease(store) ? store->layout->leased : 0);
-}
+static const char partitions_sql[] =
+    "SELECT partition_expression FROM information_schema.partitions" OF_TABLE
+    " AND partition_name IS NOT NULL AND partition_ordinal_position = 1";
 
 struct examination {
     const struct outbox_store *store;
     struct table *table;
     char index[200]; /* the one that is being read */
     enum role keys[INDEX_COLUMNS];
-    int key_count;
+    int key_count, best; /* rank of the claim index */
     bool unique;
 };
 
@@ -97,7 +96,9 @@ static void take_column(void *context, const char *const values[ANSWER_COLUMNS])
                                        .charset = text_or_none(values[3]),
                                        .max_chars = number(values[4]),
                                        .max_bytes = number(values[5]),
-                                       .nullable = grants(values[6], "yes")};
+                                       .collation = text_or_none(values[9]),
+                                       .nullable = grants(values[6], "yes"),
+                                       .is_generated = grants(values[8], " generated")};
     for (int role = 0; role < ROLE_COUNT; role++) {
         if (!names->column[role] || strcasecmp(values[0], names->column[role]) != 0)
             continue;
@@ -112,11 +113,18 @@ static void take_column(void *context, const char *const values[ANSWER_COLUMNS])
 
 static void name_missing(struct table *table, const struct outbox_store *store)
 {
-    uint32_t required = table_required(store);
     for (int role = 0; role < ROLE_COUNT; role++)
-        if ((required & ROLE_BIT(role)) && !table->columns[role].exists)
+        if (shape_requires(store, (enum role)role) && !table->columns[role].exists)
             table_problem(table, "no column %s of type %s", store->names.column[role],
                           role_types((enum role)role));
+}
+
+/* What can be done with the columns that there are. */
+static void draw_conclusions(struct table *table, const struct outbox_store *store)
+{
+    table->holds_back = !table_has(table, ROLE_AVAILABLE_AT) && !is_lease(store);
+    table->writes_failures = table_has(table, ROLE_ATTEMPTS) || table_has(table, ROLE_LAST_ERROR) ||
+                             table_has(table, ROLE_AVAILABLE_AT) || table->state[STATE_DEAD][0];
 }
 
 /* ---- Indexes ------------------------------------------------------------------------------ */
@@ -126,39 +134,85 @@ static bool orders_by(const struct examination *examination, int place, enum rol
     return place < examination->key_count && examination->keys[place] == role;
 }
 
+static bool has_places(enum kind kind)
+{
+    return kind == KIND_INTEGER || kind == KIND_UNSIGNED || kind == KIND_INSTANT ||
+           kind == KIND_UUID_BYTES;
+}
+
+bool table_has_places(const struct table *table)
+{
+    return table_has(table, ROLE_AVAILABLE_AT) ||
+           (table->tie != ROLE_NONE && has_places(table->columns[table->tie].kind));
+}
+
 /* The primary key stands, unseen, behind the columns of every index. */
 static enum role tie_of(const struct examination *examination, int place)
 {
     const struct table *table = examination->table;
     static const enum role ties[] = {ROLE_SEQ, ROLE_CREATED_AT, ROLE_EVENT_ID};
+    bool by_time = table_has(table, ROLE_AVAILABLE_AT);
     enum role next = place < examination->key_count ? examination->keys[place] : table->key;
     for (size_t i = 0; i < sizeof(ties) / sizeof(ties[0]); i++) {
-        enum kind kind = table->columns[ties[i]].kind;
-        bool fits = kind == KIND_INTEGER || kind == KIND_UNSIGNED || kind == KIND_INSTANT ||
-                    kind == KIND_UUID_BYTES;
-        if (next == ties[i] && fits && table->columns[ties[i]].exists)
+        const struct column *column = &table->columns[ties[i]];
+        bool fits = has_places(column->kind) || (!by_time && ties[i] == ROLE_EVENT_ID);
+        if (next == ties[i] && fits && column->exists && !column->nullable)
             return next;
     }
     return ROLE_NONE;
 }
 
-/* An insertion sequence is the best order, wherever an index gives it. */
+/* How good an order is, 0 the best; UNORDERED is none. An insertion sequence is better than
+ * anything else, and an id without available_at better than a clock, because what is held back is
+ * known by it. */
+enum { UNORDERED = 4 };
+
+static int rank_of(const struct table *table, enum role tie)
+{
+    bool by_time = table_has(table, ROLE_AVAILABLE_AT);
+    if (tie == ROLE_NONE)
+        return UNORDERED;
+    if (tie == ROLE_SEQ)
+        return 0;
+    if (!has_places(table->columns[tie].kind))
+        return 3;
+    return (tie == ROLE_CREATED_AT) == by_time ? 1 : 2;
+}
+
+static bool take_index(const struct examination *examination, char **quoted)
+{
+    free(*quoted);
+    *quoted = quote_identifier(examination->index, strlen(examination->index));
+    return *quoted != NULL;
+}
+
 static void judge_claim_index(struct examination *examination)
 {
     struct table *table = examination->table;
-    bool by_time = table_has(table, ROLE_AVAILABLE_AT);
-    if (!orders_by(examination, 0, ROLE_STATUS) ||
-        (by_time && !orders_by(examination, 1, ROLE_AVAILABLE_AT)))
+    bool by_time = table_has(table, ROLE_AVAILABLE_AT), by_state = table_has(table, ROLE_STATUS);
+    if ((by_state && !orders_by(examination, 0, ROLE_STATUS)) ||
+        (by_time && !orders_by(examination, by_state, ROLE_AVAILABLE_AT)))
         return;
-    enum role tie = tie_of(examination, by_time ? 2 : 1);
-    bool better =
-        !table->claim_index || tie == ROLE_SEQ || (table->tie == ROLE_NONE && tie != ROLE_NONE);
-    if ((!by_time && tie == ROLE_NONE) || !better || table->tie == ROLE_SEQ)
+    enum role tie = tie_of(examination, by_state + by_time);
+    int rank = rank_of(table, tie);
+    if ((!by_time && tie == ROLE_NONE) || (table->claim_index && rank >= examination->best))
         return;
-    free(table->claim_index);
-    table->claim_index = quote_identifier(examination->index, strlen(examination->index));
-    table->problems.failed |= !table->claim_index;
+    table->problems.failed |= !take_index(examination, &table->claim_index);
     table->tie = tie;
+    examination->best = rank;
+}
+
+/* created_ts is made of the id, or stands in the key of a partitioned table. */
+static void judge_key_index(struct examination *examination)
+{
+    struct table *table = examination->table;
+    bool whole = examination->key_count == 1 ||
+                 (examination->key_count == 2 && examination->keys[1] == ROLE_CREATED_TS);
+    bool unique = examination->unique && whole;
+    if (table->key_index && (table->key_unique || !unique))
+        return;
+    table->problems.failed |= !take_index(examination, &table->key_index);
+    table->key_unique = unique;
 }
 
 static void judge_index(struct examination *examination)
@@ -166,10 +220,8 @@ static void judge_index(struct examination *examination)
     struct table *table = examination->table;
     if (examination->key_count == 0)
         return;
-    if (orders_by(examination, 0, table->key)) {
-        table->key_index = true;
-        table->key_unique |= examination->unique && examination->key_count == 1;
-    }
+    if (orders_by(examination, 0, table->key))
+        judge_key_index(examination);
     judge_claim_index(examination);
 }
 
@@ -223,6 +275,49 @@ static enum outbox_status read_indexes(struct outbox_session *session,
     else if (!table->claim_index && !table_has(table, ROLE_AVAILABLE_AT))
         table->tie = ROLE_EVENT_ID;
     return status;
+}
+
+/* ---- Partitions --------------------------------------------------------------------------- */
+
+static void take_partitioning(void *context, const char *const values[ANSWER_COLUMNS])
+{
+    struct table *table = context;
+    free(table->partitioned_by);
+    table->partitioned_by = strdup(text_or_none(values[0]));
+    table->problems.failed |= !table->partitioned_by;
+}
+
+/* The one of the two columns that the partitions are made by. */
+static enum role window_of(const struct table *table, const struct names *names)
+{
+    static const enum role clocks[] = {ROLE_CREATED_TS, ROLE_CREATED_AT};
+    for (int i = 0; i < 2; i++)
+        if (table_has(table, clocks[i]) &&
+            strcasestr(table->partitioned_by, names->column[clocks[i]]))
+            return clocks[i];
+    return ROLE_NONE;
+}
+
+static enum outbox_status read_partitions(struct outbox_session *session, struct table *table,
+                                          struct outbox_error *error)
+{
+    const struct names *names = &session->store->names;
+    if (session->store->settings.partition_window == 0)
+        return OUTBOX_OK;
+    enum outbox_status status = ask(session, partitions_sql, what, take_partitioning, table, error);
+    if (status != OUTBOX_OK || table->problems.failed)
+        return status;
+    if (!table->partitioned_by) {
+        table_problem(table, "it is not partitioned, but partition_window is set: leave that out");
+        return OUTBOX_OK;
+    }
+    table->window = window_of(table, names);
+    if (table->window == ROLE_NONE)
+        table_problem(table,
+                      "it is partitioned by %.80s, which partition_window cannot bound: name that "
+                      "column in columns.created_at, or leave partition_window out",
+                      table->partitioned_by);
+    return OUTBOX_OK;
 }
 
 /* ---- Rights and existence ----------------------------------------------------------------- */
@@ -280,7 +375,7 @@ enum outbox_status table_examine(struct outbox_session *session, struct table *t
     struct examination examination = {.store = session->store, .table = table};
     table_clear(table);
     table->key = ROLE_EVENT_ID;
-    table->tie = ROLE_NONE;
+    table->tie = table->window = ROLE_NONE;
     table->may_select = table->may_insert = table->may_update = true;
     push_name(session);
     enum outbox_status status = ask(session, table_sql, what, take_table, &examination, error);
@@ -292,7 +387,10 @@ enum outbox_status table_examine(struct outbox_session *session, struct table *t
     if (status != OUTBOX_OK)
         return status;
     name_missing(table, session->store);
+    draw_conclusions(table, session->store);
     status = read_indexes(session, &examination, error);
+    if (status == OUTBOX_OK)
+        status = read_partitions(session, table, error);
     if (status == OUTBOX_OK)
         status = read_delete_right(session, table, error);
     if (status != OUTBOX_OK)
@@ -304,6 +402,8 @@ void table_clear(struct table *table)
 {
     buffer_clear(&table->problems);
     free(table->claim_index);
+    free(table->key_index);
+    free(table->partitioned_by);
     *table = (struct table){0};
 }
 

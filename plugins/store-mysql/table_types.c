@@ -5,6 +5,7 @@
 #include "driver.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 
 /* The kinds that a role can live with, as bits, and in words. */
 #define KINDS(kind) (UINT32_C(1) << (kind))
@@ -25,7 +26,7 @@ static const struct expected expected[ROLE_COUNT] = {
                           KINDS(KIND_UUID_BYTES),
                       "LONGBLOB, another BLOB, TEXT or JSON"},
     [ROLE_HEADERS] = {KINDS(KIND_JSON) | KINDS(KIND_TEXT) | KINDS(KIND_BYTES), "JSON or TEXT"},
-    [ROLE_STATUS] = {ANY_TEXT | ANY_NUMBER, "ENUM or VARCHAR"},
+    [ROLE_STATUS] = {ANY_TEXT | ANY_NUMBER, "ENUM, VARCHAR or an integer"},
     [ROLE_ATTEMPTS] = {ANY_NUMBER, "an integer"},
     [ROLE_LAST_ERROR] = {KINDS(KIND_TEXT), "TEXT or VARCHAR"},
     [ROLE_AVAILABLE_AT] = {KINDS(KIND_INSTANT), "TIMESTAMP(6) or DATETIME(6)"},
@@ -38,6 +39,7 @@ static const struct expected expected[ROLE_COUNT] = {
     [ROLE_AGGREGATE_TYPE] = {0, "VARCHAR"},
     [ROLE_AGGREGATE_ID] = {0, "VARCHAR"},
     [ROLE_SEQ] = {ANY_NUMBER, "BIGINT UNSIGNED"},
+    [ROLE_CREATED_TS] = {ANY_NUMBER, "BIGINT"},
 };
 
 /* The longest token of a claim. */
@@ -92,7 +94,7 @@ static enum kind kind_of(const struct found_column *found)
     return strcasecmp(found->type, "uuid") == 0 ? KIND_UUID : KIND_OTHER;
 }
 
-static int64_t greatest_of(const struct found_column *found, enum kind kind)
+static void read_range(struct column *column, const struct found_column *found)
 {
     static const struct {
         const char *type;
@@ -101,10 +103,12 @@ static int64_t greatest_of(const struct found_column *found, enum kind kind)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         if (strcasecmp(found->type, sizes[i].type) != 0)
             continue;
-        int bits = sizes[i].bits - (kind == KIND_INTEGER || sizes[i].bits == 64);
-        return bits == 63 ? INT64_MAX : (INT64_C(1) << bits) - 1;
+        bool is_signed = column->kind == KIND_INTEGER;
+        int bits = sizes[i].bits - (is_signed || sizes[i].bits == 64);
+        column->greatest = bits == 63 ? INT64_MAX : (INT64_C(1) << bits) - 1;
+        column->least = is_signed ? -column->greatest - 1 : 0;
+        return;
     }
-    return INT32_MAX;
 }
 
 void column_read(struct column *column, const struct found_column *found)
@@ -113,9 +117,37 @@ void column_read(struct column *column, const struct found_column *found)
     column->kind = kind_of(found);
     column->max_chars = found->max_chars;
     column->max_bytes = found->max_bytes;
-    column->greatest = greatest_of(found, column->kind);
+    column->nullable = found->nullable;
+    column->is_generated = found->is_generated;
+    read_range(column, found);
     (void)snprintf(column->type, sizeof(column->type), "%s", found->full_type);
     (void)snprintf(column->charset, sizeof(column->charset), "%s", found->charset);
+    (void)snprintf(column->collation, sizeof(column->collation), "%s", found->collation);
+}
+
+static bool holds_state(const struct column *column, const struct found_column *found,
+                        const char *text, const char *literal)
+{
+    int64_t number = strtoll(text, NULL, 10);
+    switch (column->kind) {
+    case KIND_ENUM:
+        return strstr(found->full_type, literal) != NULL;
+    case KIND_TEXT:
+        return strlen(text) <= column->max_chars;
+    default:
+        return number >= column->least && number <= column->greatest;
+    }
+}
+
+static void write_state(struct table *table, const struct states *states, enum state state,
+                        enum state_kind kind)
+{
+    struct buffer literal = {0};
+    states_literal(states, state, kind, &literal);
+    table->problems.failed |= literal.failed;
+    (void)snprintf(table->state[state], sizeof(table->state[state]), "%s",
+                   literal.data ? literal.data : "");
+    buffer_clear(&literal);
 }
 
 /* A state that the column cannot hold would be found out when an event has been published. */
@@ -123,17 +155,26 @@ static void judge_states(struct table *table, const struct outbox_store *store, 
                          const struct found_column *found)
 {
     const struct column *column = &table->columns[ROLE_STATUS];
-    for (int state = 0; state < STATE_COUNT; state++) {
-        const char *literal = store->layout->state[state];
-        if (!literal || (state == STATE_DELIVERING && !is_lease(store)))
+    const struct states *states = &store->states;
+    bool number = column->kind == KIND_INTEGER || column->kind == KIND_UNSIGNED;
+    enum state_kind kind = number ? STATE_AS_INTEGER : STATE_AS_TEXT;
+    enum state misfit;
+    if (!states_fit(states, kind, &misfit)) {
+        table_problem(table, "column %s is %s, which cannot hold \"%s\" for %s: see `states`", name,
+                      column->type, states->text[misfit], state_name(misfit));
+        return;
+    }
+    for (enum state state = STATE_PENDING; state < STATE_COUNT; state++) {
+        if (!states_have(states, state))
             continue;
-        bool text = literal[0] == '\'';
-        bool lacks = column->kind == KIND_ENUM && text && !strstr(found->full_type, literal);
-        bool narrow = column->kind == KIND_TEXT && text && strlen(literal) - 2 > column->max_chars;
-        if (lacks || narrow ||
-            text == (column->kind == KIND_INTEGER || column->kind == KIND_UNSIGNED))
-            table_problem(table, "column %s is %s, which cannot hold %s", name, column->type,
-                          literal);
+        write_state(table, states, state, kind);
+        if (holds_state(column, found, states->text[state], table->state[state]))
+            continue;
+        if (state == STATE_DELIVERING && !is_lease(store))
+            table->state[state][0] = '\0'; /* then there is nothing leased */
+        else
+            table_problem(table, "column %s is %s, which cannot hold \"%s\" for %s: see `states`",
+                          name, column->type, states->text[state], state_name(state));
     }
 }
 

@@ -9,6 +9,10 @@
 static const char *const comments[DDL_STEP_COUNT] = {
     [DDL_TABLE] =
         "-- The outbox. Vacuum comes early and often: every event leaves dead rows behind.",
+    [DDL_DEFAULT] = "-- Holds the events of a time that has no partition. `outbox-relay "
+                    "partitions` makes those, "
+                    "from the\n-- first day on, and can make none for a time of which there are "
+                    "events in here.",
     [DDL_COLUMNS] =
         "-- What a table made elsewhere lacks. The identity column rewrites a table that does not\n"
         "-- have it, and keeps everybody out meanwhile: mind the hour on a large one.",
@@ -20,6 +24,11 @@ static const char *const comments[DDL_STEP_COUNT] = {
                      "-- stand in one expression, so that no interrupt falls between them.",
     [DDL_TRIGGER] = "-- Optional: without it the relay polls.",
 };
+
+const char ddl_storage[] = " WITH (autovacuum_vacuum_scale_factor = 0.01,"
+                           " autovacuum_vacuum_threshold = 5000,\n"
+                           "        autovacuum_analyze_scale_factor = 0.05,"
+                           " autovacuum_vacuum_cost_limit = 2000)";
 
 const char *ddl_comment(enum ddl_step step)
 {
@@ -40,6 +49,8 @@ static enum role tie_of(const struct outbox_store *store)
 bool ddl_has(enum ddl_step step, const struct outbox_store *store)
 {
     switch (step) {
+    case DDL_DEFAULT:
+        return store->settings.partition != 0;
     case DDL_COLUMNS:
         return store->layout->is_upgraded;
     case DDL_CLAIM_INDEX: /* the primary key does as well where nothing but an id is asked for */
@@ -68,6 +79,8 @@ static const char *type_of(const struct outbox_store *store, enum role role)
         return "bytea NOT NULL";
     if (role == ROLE_STATUS && state_kind(store) == STATE_AS_INTEGER)
         return "smallint NOT NULL";
+    if (role == ROLE_EVENT_ID && store->settings.partition)
+        return "uuid NOT NULL DEFAULT gen_random_uuid()";
     return store->layout->definition[role];
 }
 
@@ -88,10 +101,10 @@ static void add_states(struct buffer *sql, const struct outbox_store *store)
 static void add_constraint(struct buffer *sql, const struct outbox_store *store)
 {
     const struct names *names = &store->names;
-    bool dated = has(store, ROLE_CREATED_TS);
-    if (dated)
+    enum role second = store->settings.partition ? ROLE_CREATED_AT : ROLE_CREATED_TS;
+    if (has(store, second)) /* what a table is partitioned by must be in each unique key */
         buffer_text(sql, ",\n    PRIMARY KEY (%s, %s)", names->quoted[ROLE_EVENT_ID],
-                    names->quoted[ROLE_CREATED_TS]);
+                    names->quoted[second]);
     if (has(store, ROLE_STATUS)) {
         buffer_text(sql, ",\n");
         add_states(sql, store);
@@ -115,10 +128,25 @@ static void add_table(struct buffer *sql, const struct outbox_store *store)
         comma = ",\n";
     }
     add_constraint(sql, store);
-    buffer_text(sql, "\n) WITH (autovacuum_vacuum_scale_factor = 0.01,"
-                     " autovacuum_vacuum_threshold = 5000,\n"
-                     "        autovacuum_analyze_scale_factor = 0.05,"
-                     " autovacuum_vacuum_cost_limit = 2000)");
+    if (store->settings.partition)
+        buffer_text(sql, "\n) PARTITION BY RANGE (%s)", names->quoted[ROLE_CREATED_AT]);
+    else
+        buffer_text(sql, "\n)%s", ddl_storage);
+}
+
+static void add_default(struct buffer *sql, const struct names *names)
+{
+    char name[64];
+    (void)snprintf(name, sizeof(name), "%.48s_default", names->relation);
+    char *quoted = quote_identifier(name, strlen(name));
+    if (!quoted) {
+        sql->failed = true;
+        return;
+    }
+    buffer_text(sql, "CREATE TABLE IF NOT EXISTS %s%s%s PARTITION OF %s DEFAULT\n   %s",
+                names->schema ? names->schema : "", names->schema ? "." : "", quoted, names->table,
+                ddl_storage);
+    free(quoted);
 }
 
 static void add_columns(struct buffer *sql, const struct outbox_store *store)
@@ -214,6 +242,9 @@ char *ddl_text(enum ddl_step step, const struct outbox_store *store)
     switch (step) {
     case DDL_TABLE:
         add_table(&sql, store);
+        break;
+    case DDL_DEFAULT:
+        add_default(&sql, &store->names);
         break;
     case DDL_COLUMNS:
         add_columns(&sql, store);

@@ -39,6 +39,7 @@ struct settings {
     bool delete_delivered;
     bool wake;           /* init makes the trigger */
     bool binary_payload; /* init makes the payload bytea, whatever the layout's usual type */
+    uint32_t partition;  /* enum outbox_partition_period: init makes a partitioned table; 0: not */
 };
 
 enum outbox_status settings_init(struct settings *settings,
@@ -96,6 +97,7 @@ struct table {
     bool exists;
     Oid oid;
     bool by_tid; /* rows can be found again by ctid: not partitioned, no children */
+    bool is_partitioned, has_partitions;
     bool has[ROLE_COUNT];
     Oid type[ROLE_COUNT];
     char id_type[80]; /* to cast text to */
@@ -220,6 +222,9 @@ enum outbox_status exchange_run(struct outbox_session *session, const char *what
 PGresult *exchange_result(struct outbox_session *session, size_t place);
 PGresult *exchange_take(struct outbox_session *session, size_t place); /* now the caller's */
 void exchange_clear(struct outbox_session *session);
+
+/* Queues that what follows may read a whole table, for as long as that takes. */
+void exchange_unlimited(struct outbox_session *session);
 
 /* After a failed exchange: true, once a short random time has passed, if it is worth another try.
  */
@@ -419,6 +424,7 @@ void wake_close(struct outbox_store *store);
 
 enum ddl_step {
     DDL_TABLE,
+    DDL_DEFAULT,
     DDL_COLUMNS,
     DDL_CLAIM_INDEX,
     DDL_LEASE_INDEX,
@@ -436,5 +442,8 @@ const char *ddl_comment(enum ddl_step step);
 
 /* malloc'ed; NULL if memory ran out. */
 char *ddl_text(enum ddl_step step, const struct outbox_store *store) OUTBOX_MUST_USE;
+
+/* How rows are to be stored, as the end of a CREATE TABLE; not of one that is partitioned. */
+extern const char ddl_storage[];
 
 #endif

@@ -69,6 +69,12 @@ size_t exchange_text(struct outbox_session *session, const char *sql)
     return exchange_query(session, sql, NULL, 0);
 }
 
+void exchange_unlimited(struct outbox_session *session)
+{
+    exchange_text(session, "SELECT set_config('statement_timeout', '0', true),"
+                           " set_config('enable_seqscan', 'on', true)");
+}
+
 static void prepare(struct outbox_session *session, enum statement statement, const char *name)
 {
     struct prepared *prepared = &session->statements[statement];

@@ -2,7 +2,7 @@
  * postgres.c - the driver's descriptor, its settings and its ops
  * SPDX-License-Identifier: MIT
  */
-#include "driver.h"
+#include "partitions.h"
 
 #include <stdlib.h>
 
@@ -43,6 +43,12 @@ static const struct outbox_option options[] = {
      .type = OUTBOX_OPTION_BOOL,
      .default_value = "false",
      .help = "Whether init makes the payload bytea, where layout velmie would have json."},
+    {.name = "partition",
+     .type = OUTBOX_OPTION_CHOICE,
+     .default_value = "none",
+     .choices = "none|day|month",
+     .help = "Whether init makes a table that is partitioned by created_at, and for how long each "
+             "of its first partitions lasts; maintenance.partitions makes the further ones."},
     {.name = "statement_timeout",
      .type = OUTBOX_OPTION_DURATION,
      .default_value = "60s",
@@ -192,6 +198,15 @@ static enum outbox_status maintain(struct outbox_session *session, uint32_t want
     return prune_maintain(session, wanted, granted, error);
 }
 
+static enum outbox_status partitions(struct outbox_session *session,
+                                     const struct outbox_partition_request *request,
+                                     outbox_partition_change *emit, void *context,
+                                     struct outbox_error *error)
+{
+    session_enter(session);
+    return partitions_tend(session, request, emit, context, error);
+}
+
 static const struct outbox_store_ops ops = {
     OUTBOX_OPS(outbox_store_ops),
     .open = open_store,
@@ -214,6 +229,7 @@ static const struct outbox_store_ops ops = {
     .wake_disarm = wake_disarm,
     .prune = prune,
     .maintain = maintain,
+    .partitions = partitions,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "postgres", .version = "0.1.0",

@@ -26,13 +26,6 @@ static int64_t number(const PGresult *result, int column)
     return PQgetisnull(result, 0, column) ? 0 : get_int64(PQgetvalue(result, 0, column));
 }
 
-/* A look at the whole table may take longer than any other statement. */
-static void queue_unlimited(struct outbox_session *session)
-{
-    exchange_text(session, "SELECT set_config('statement_timeout', '0', true),"
-                           " set_config('enable_seqscan', 'on', true)");
-}
-
 static enum outbox_status count_old(struct outbox_session *session,
                                     const struct outbox_prune_request *request,
                                     struct outbox_prune_result *result, struct outbox_error *error)
@@ -42,7 +35,7 @@ static enum outbox_status count_old(struct outbox_session *session,
                                      int64_parameter(bytes[1], request->dead_age)};
     session->exchange.endless = true;
     exchange_start(session);
-    queue_unlimited(session);
+    exchange_unlimited(session);
     size_t place = exchange_statement(session, STATEMENT_COUNT_OLD, parameters, 2);
     enum outbox_status status = exchange_run(session, "count finished events in", error);
     session->exchange.endless = false;
@@ -86,7 +79,7 @@ static enum outbox_status delete_old(struct outbox_session *session,
     session->exchange.endless = !table->by_tid;
     exchange_start(session);
     if (!table->by_tid)
-        queue_unlimited(session);
+        exchange_unlimited(session);
     size_t place = exchange_statement(session, STATEMENT_PRUNE, parameters, table->by_tid ? 6 : 3);
     enum outbox_status status = exchange_run(session, "prune", error);
     session->exchange.endless = false;

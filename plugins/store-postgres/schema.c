@@ -2,7 +2,7 @@
  * schema.c - checking, printing and making the table
  * SPDX-License-Identifier: MIT
  */
-#include "driver.h"
+#include "partitions.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -134,6 +134,11 @@ static void check_extras(struct reader *reader, const struct outbox_store *store
             report(reader, OUTBOX_LOG_INFO, "table %s has no column %s%s", store->names.table,
                    store->names.column[role],
                    role == ROLE_SEQ ? ": events of the same instant have no order" : "");
+    if (store->settings.partition && !table->is_partitioned)
+        report(reader, OUTBOX_LOG_WARN,
+               "table %s is not partitioned, as `partition` asks for: init does that only to a new "
+               "table",
+               store->names.table);
     check_memory(reader, store, table);
     if (!table->trigger)
         report(reader, OUTBOX_LOG_INFO,
@@ -265,11 +270,15 @@ static bool is_needed(enum ddl_step step, const struct outbox_store *store,
     switch (step) {
     case DDL_TABLE:
         return !table->exists;
-    case DDL_COLUMNS:
-        return !table->has[ROLE_ORDERING_KEY] || !table->has[ROLE_AGGREGATE_TYPE] ||
-               !table->has[ROLE_AGGREGATE_ID] || !table->has[ROLE_SEQ];
+    case DDL_DEFAULT:
+        return table->is_partitioned && !table->has_partitions;
+    case DDL_COLUMNS: /* the server adds no identity column to a table that has partitions */
+        return !table->has_partitions &&
+               (!table->has[ROLE_ORDERING_KEY] || !table->has[ROLE_AGGREGATE_TYPE] ||
+                !table->has[ROLE_AGGREGATE_ID] || !table->has[ROLE_SEQ]);
     case DDL_CLAIM_INDEX:
-        return !table->claim_index || table->tie != ROLE_SEQ;
+        return (!table->claim_index || table->tie != ROLE_SEQ) &&
+               (table->has[ROLE_SEQ] || !store->names.column[ROLE_SEQ]);
     case DDL_LEASE_INDEX:
         return !table->lease_index && table->has[ROLE_LOCKED_AT];
     case DDL_DEAD_INDEX:
@@ -314,6 +323,21 @@ static enum outbox_status apply_steps(struct outbox_store *store, struct outbox_
     return OUTBOX_OK;
 }
 
+/* Those that the table needs first. */
+static enum outbox_status make_partitions(const struct outbox_store *store,
+                                          struct outbox_session *session,
+                                          const struct reader *reader, struct outbox_error *error)
+{
+    enum outbox_status status = table_ensure(session, error);
+    if (status != OUTBOX_OK || session->table.is_partitioned)
+        return status == OUTBOX_OK ? partitions_begin(session, reader->emit, reader->context, error)
+                                   : status;
+    return outbox_fail(error, OUTBOX_SCHEMA, "",
+                       "table %s is there and is not partitioned, as `partition` asks for: it can "
+                       "only be replaced by one that is; see the driver's page",
+                       store->names.table);
+}
+
 static enum outbox_status apply(struct outbox_store *store, struct outbox_session *session,
                                 struct reader *reader, struct outbox_error *error)
 {
@@ -342,6 +366,8 @@ static enum outbox_status apply(struct outbox_store *store, struct outbox_sessio
     }
     session->exchange.endless = false;
     session->forget = true;
+    if (status == OUTBOX_OK && store->settings.partition)
+        status = make_partitions(store, session, reader, error);
     return status;
 }
 

@@ -63,6 +63,14 @@ static char *make_application_name(struct outbox_slice relay_id)
     return buffer_take(&name);
 }
 
+static uint32_t read_partition(const struct outbox_settings *values)
+{
+    const char *period = outbox_setting_text(values, "partition", "none");
+    if (strcmp(period, "day") == 0)
+        return OUTBOX_PERIOD_DAY;
+    return strcmp(period, "month") == 0 ? OUTBOX_PERIOD_MONTH : 0;
+}
+
 enum outbox_status settings_init(struct settings *settings,
                                  const struct outbox_store_config *config,
                                  struct outbox_error *error)
@@ -79,6 +87,7 @@ enum outbox_status settings_init(struct settings *settings,
     settings->delete_delivered = config->delete_delivered != 0;
     settings->wake = outbox_setting_integer(values, "wake", 1) != 0;
     settings->binary_payload = outbox_setting_integer(values, "binary_payload", 0) != 0;
+    settings->partition = read_partition(values);
     settings->statement_timeout =
         outbox_setting_integer(values, "statement_timeout", INT64_C(60000000000)) / 1000000;
     settings->url = strdup(url);

@@ -64,6 +64,23 @@ static enum outbox_status check_lease(const struct outbox_store *store, struct o
     return OUTBOX_OK;
 }
 
+static enum outbox_status check_partition(const struct outbox_store *store,
+                                          struct outbox_error *error)
+{
+    if (!store->settings.partition)
+        return OUTBOX_OK;
+    if (!store->layout->is_upgraded && !store->layout->is_open)
+        return outbox_fail(error, OUTBOX_INVALID, "",
+                           "partition: init makes no partitioned table of the %s layout, for "
+                           "PostgreSQL partitions by no generated column: make one by hand, and "
+                           "leave this out",
+                           store->layout->name);
+    if (!is_named(store, ROLE_CREATED_AT))
+        return outbox_fail(error, OUTBOX_INVALID, "",
+                           "partition: by which column? Name it in columns.created_at");
+    return OUTBOX_OK;
+}
+
 enum outbox_status shape_init(struct outbox_store *store, const struct outbox_settings *values,
                               struct outbox_error *error)
 {
@@ -78,7 +95,9 @@ enum outbox_status shape_init(struct outbox_store *store, const struct outbox_se
         status = read_states(store, outbox_setting_find(values, "states"), error);
     if (status == OUTBOX_OK)
         status = check_keep(store, error);
-    return status == OUTBOX_OK ? check_lease(store, error) : status;
+    if (status == OUTBOX_OK)
+        status = check_lease(store, error);
+    return status == OUTBOX_OK ? check_partition(store, error) : status;
 }
 
 bool shape_requires(const struct outbox_store *store, enum role role)

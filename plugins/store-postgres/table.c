@@ -61,7 +61,8 @@ static const char columns_sql[] =
     " pg_catalog.has_table_privilege(c.oid, 'DELETE'),"
     " EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
     "  WHERE g.tgrelid = c.oid AND p.proname = 'outbox_relay_wake' AND g.tgenabled <> 'D'),"
-    " pg_catalog.quote_ident(current_user), a.atttypmod, a.attgenerated <> '' OR a.atthasdef"
+    " pg_catalog.quote_ident(current_user), a.atttypmod, a.attgenerated <> '' OR a.atthasdef,"
+    " EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)"
     " FROM pg_catalog.pg_class c"
     " LEFT JOIN pg_catalog.pg_attribute a"
     "  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
@@ -215,6 +216,8 @@ static void read_columns(struct table *table, const struct outbox_store *store,
         problem(table, "it is no table but ", kind_words(kind), "", "");
         return;
     }
+    table->is_partitioned = kind == 'p';
+    table->has_partitions = table->is_partitioned && is_true(columns, 0, 14);
     table->by_tid = is_true(columns, 0, 5);
     table->may_select = is_true(columns, 0, 6);
     table->may_insert = is_true(columns, 0, 7);

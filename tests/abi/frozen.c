@@ -16,7 +16,7 @@
 _Static_assert(sizeof(void *) == 8, "the layout is that of 64-bit machines");
 
 IS(OUTBOX_ABI_MAJOR, 1);
-IS(OUTBOX_ABI_MINOR, 2);
+IS(OUTBOX_ABI_MINOR, 3);
 
 /* ---- types.h ------------------------------------------------------------------------------ */
 
@@ -233,7 +233,31 @@ AT(outbox_prune_result, delivered, 8);
 AT(outbox_prune_result, dead, 16);
 AT(outbox_prune_result, position, 24);
 
-SIZE(outbox_store_ops, 168);
+IS(OUTBOX_PERIOD_DAY, 1);
+IS(OUTBOX_PERIOD_MONTH, 2);
+
+SIZE(outbox_partition_request, 40);
+AT(outbox_partition_request, size, 0);
+AT(outbox_partition_request, now, 8);
+AT(outbox_partition_request, lookahead, 16);
+AT(outbox_partition_request, retention, 24);
+AT(outbox_partition_request, period, 32);
+AT(outbox_partition_request, only_show, 36);
+
+IS(OUTBOX_PARTITION_CREATED, 1);
+IS(OUTBOX_PARTITION_DROPPED, 2);
+IS(OUTBOX_PARTITION_KEPT, 3);
+
+SIZE(outbox_partition, 64);
+AT(outbox_partition, size, 0);
+AT(outbox_partition, action, 8);
+AT(outbox_partition, reserved, 12);
+AT(outbox_partition, name, 16);
+AT(outbox_partition, from, 32);
+AT(outbox_partition, until, 40);
+AT(outbox_partition, reason, 48);
+
+SIZE(outbox_store_ops, 176); /* 1.2: 168 */
 AT(outbox_store_ops, size, 0);
 AT(outbox_store_ops, open, 8);
 AT(outbox_store_ops, close, 16);
@@ -255,6 +279,7 @@ AT(outbox_store_ops, wake_arm, 136);
 AT(outbox_store_ops, wake_disarm, 144);
 AT(outbox_store_ops, prune, 152);
 AT(outbox_store_ops, maintain, 160);
+AT(outbox_store_ops, partitions, 168);
 
 /* ---- publisher.h -------------------------------------------------------------------------- */
 

@@ -11,8 +11,8 @@ import subprocess
 import pytest
 from harness import settings
 
-COMMANDS = ["run", "check", "init", "enqueue", "stats", "prune", "plugins", "demo"]
-MISSING = ["list", "show", "replay", "kill", "partitions", "verify"]
+COMMANDS = ["run", "check", "init", "enqueue", "stats", "prune", "partitions", "plugins", "demo"]
+MISSING = ["list", "show", "replay", "kill", "verify"]
 
 # ---- words ----------------------------------------------------------------------------------------
 

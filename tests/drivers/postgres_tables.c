@@ -268,6 +268,35 @@ static void an_empty_hold_leaves_no_transaction_open(void **state)
     opened.ops->claim_close(opened.session, claim);
     close_opened(&opened);
 }
+
+static void no_partition_is_expected(void *context, const struct outbox_partition *partition)
+{
+    (void)context;
+    fail_msg("partition %.*s was changed", (int)partition->name.len, partition->name.data);
+}
+
+static void only_partition_requests_that_make_sense_are_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_execute(fixture, PARTITIONED_TABLE);
+    struct opened opened;
+    open_with(fixture, &opened, NULL, 0, OUTBOX_MODE_LEASE);
+    const struct outbox_partition_request sound = {
+        .size = sizeof(sound), .retention = -1, .period = OUTBOX_PERIOD_DAY, .lookahead = 1000000};
+    struct outbox_partition_request requests[] = {sound, sound, sound, sound, sound};
+    requests[1].period = 0;
+    requests[2].lookahead = -1;
+    requests[3].lookahead = INT64_MAX;
+    requests[4].now = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        struct outbox_error error = OUTBOX_ERROR_INIT;
+        assert_int_equal(opened.ops->partitions(opened.session, &requests[i],
+                                                no_partition_is_expected, NULL, &error),
+                         i == 0 ? OUTBOX_OK : OUTBOX_INVALID);
+    }
+    close_opened(&opened);
+}
+
 const struct CMUnitTest postgres_table_tests[] = {
     CONTRACT_TEST(a_foreign_table_is_relayed_by_leases, fixture_setup_no_table),
     CONTRACT_TEST(a_foreign_table_is_relayed_by_holding, fixture_setup_no_table),
@@ -280,6 +309,7 @@ const struct CMUnitTest postgres_table_tests[] = {
     CONTRACT_TEST(pinned_dead_rows_are_passed_once, fixture_setup_lease),
     CONTRACT_TEST(a_late_commit_is_found_when_the_look_below_is_due, fixture_setup_lease),
     CONTRACT_TEST(an_empty_hold_leaves_no_transaction_open, fixture_setup_lease),
+    CONTRACT_TEST(only_partition_requests_that_make_sense_are_taken, fixture_setup_no_table),
 };
 const size_t postgres_table_test_count =
     sizeof(postgres_table_tests) / sizeof(postgres_table_tests[0]);

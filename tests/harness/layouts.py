@@ -2,6 +2,9 @@
 SPDX-License-Identifier: MIT
 """
 
+import calendar
+import datetime
+import re
 import sqlite3
 import threading
 import time
@@ -10,12 +13,17 @@ import uuid
 from .waiting import wait_until
 
 
-def uuid7():
-    """A UUID of version 7 of now."""
+def uuid7(now=None):
+    """A UUID of version 7 of now, or of another time."""
     value = uuid.uuid4().int & ((1 << 80) - 1)
-    value |= (int(time.time() * 1000) & ((1 << 48) - 1)) << 80
+    value |= (int((now or time.time()) * 1000) & ((1 << 48) - 1)) << 80
     value = value & ~(0xF << 76) | 7 << 76
     return uuid.UUID(int=value & ~(3 << 62) | 2 << 62)
+
+
+def end_of(day):
+    """Seconds since 1970, in UTC."""
+    return calendar.timegm((day + datetime.timedelta(days=1)).timetuple())
 
 
 class PostgresPlace:
@@ -50,6 +58,38 @@ class PostgresPlace:
         ]
 
 
+class MysqlPlace:
+    """The same in MySQL or MariaDB."""
+
+    def __init__(self, database, name):
+        self.name = name
+        self.database = database
+        self.store = {"driver": "mysql", "url": database.url}
+
+    def execute(self, sql, *values):
+        if values:
+            return self.database.execute(sql.replace("?", "%s"), values)
+        rows = None
+        for statement in re.split(r";\s*(?:\n|$)", sql):
+            if statement.strip():
+                rows = self.database.execute(statement)
+        return rows
+
+    def schema(self):
+        """Everything about the tables that a relay could have changed."""
+        tables = [name for (name,) in self.execute("SHOW TABLES")]
+        made = [self.execute(f"SHOW CREATE TABLE {name}")[0][1] for name in tables]
+        triggers = self.execute(
+            "SELECT trigger_name, event_object_table, action_statement FROM information_schema.triggers"
+            " WHERE trigger_schema = DATABASE() ORDER BY 1"
+        )
+        return [re.sub(r" AUTO_INCREMENT=\d+", "", one) for one in made], triggers
+
+
+def place_of(engine, database):
+    return MysqlPlace(database, engine.name) if engine.is_mysql else PostgresPlace(database)
+
+
 class SqlitePlace:
     """A database file, as a program that is not the relay sees it."""
 
@@ -77,26 +117,39 @@ class SqlitePlace:
         return self.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2, 3")
 
 
+SECONDS = "CONV(HEX(LEFT({}, 6)), 16, 10) DIV 1000"
+MYSQL_TYPES = {
+    "uuid": "binary(16)", "bytes": "longblob", "number": "smallint", "count": "int",
+    "words": "varchar(128)", "error": "varchar(1024)", "instant": "timestamp(6) NULL",
+    "made": "timestamp(6)", "changed": "timestamp(6)", "now": "CURRENT_TIMESTAMP(6)",
+    "later": "ON UPDATE CURRENT_TIMESTAMP(6)",
+}  # fmt: skip
+
+
 class Velmie:
-    """The table of another maker's library, in the types that an engine has for it."""
+    """The table of another maker's library, in the types that an engine has for it. MySQL makes the seconds
+    out of the id; MariaDB, which has no generated columns in a primary key, by a trigger."""
 
     table = "outbox"
     settings = {"layout": "velmie"}
     TYPES = {
         "postgres": {"uuid": "uuid", "bytes": "bytea", "number": "smallint", "count": "integer",
                      "words": "varchar(128)", "error": "varchar(1024)", "text": "text",
-                     "instant": "timestamptz", "now": "now()", "seconds": "bigint"},
+                     "instant": "timestamptz", "now": "now()", "seconds": "bigint NOT NULL"},
+        "mysql": {**MYSQL_TYPES, "seconds": f"bigint GENERATED ALWAYS AS ({SECONDS.format('id')}) STORED"},
+        "mariadb": {**MYSQL_TYPES, "seconds": "bigint NOT NULL DEFAULT 0"},
         "sqlite": {"uuid": "text", "bytes": "blob", "number": "integer", "count": "integer",
                    "words": "text", "error": "text", "text": "text", "json": "text",
                    "jsonb": "text", "instant": "text",
-                   "now": "(strftime('%Y-%m-%d %H:%M:%f', 'now'))", "seconds": "integer"},
+                   "now": "(strftime('%Y-%m-%d %H:%M:%f', 'now'))", "seconds": "integer NOT NULL"},
     }  # fmt: skip
 
-    def __init__(self, place, id_type="uuid", payload_type="json"):
+    def __init__(self, place, id_type="uuid", payload_type="json", partitioned=False):
         self.place = place
-        self.id_type = id_type
         types = self.TYPES[place.name]
+        self.binary_ids = types[id_type] in ("bytea", "binary(16)")
         self.binary = payload_type == "bytes"
+        self.gives_seconds = place.name in ("postgres", "sqlite")
         payload = types.get(payload_type, payload_type)
         place.execute(
             f"""
@@ -110,25 +163,51 @@ class Velmie:
                 status {types["number"]} NOT NULL DEFAULT 0,
                 attempt_count {types["count"]} NOT NULL DEFAULT 0,
                 last_error {types["error"]},
-                created_at {types["instant"]} NOT NULL DEFAULT {types["now"]},
-                updated_at {types["instant"]} NOT NULL DEFAULT {types["now"]},
+                created_at {types.get("made", types["instant"])} NOT NULL DEFAULT {types["now"]},
+                updated_at {types.get("made", types["instant"])} NOT NULL DEFAULT {types["now"]}
+                    {types.get("later", "")},
                 processed_at {types["instant"]},
-                created_ts {types["seconds"]} NOT NULL,
-                PRIMARY KEY (id, created_ts));
+                created_ts {types["seconds"]},
+                PRIMARY KEY (id, created_ts)) {self.partitions() if partitioned else ""};
             CREATE INDEX outbox_status_id ON outbox (status, id);
             """
         )
+        if place.name == "mariadb":
+            place.execute(
+                "CREATE TRIGGER seconds_of_id BEFORE INSERT ON outbox FOR EACH ROW"
+                f" SET NEW.created_ts = {SECONDS.format('NEW.id')}"
+            )
 
-    def row(self, payload):
-        """What another program inserts, with the id as the relay will call it."""
-        id = uuid7()
-        shown = id.bytes if self.id_type == "bytes" else str(id)
-        content = payload.encode() if self.binary else payload
-        return str(id), (
-            "INSERT INTO outbox (id, aggregate_type, aggregate_id, event_type, payload, headers,"
-            " created_ts) VALUES (?, 'order', 'o-1', 'order.created', ?, '{\"h\": \"v\"}', ?)",
-            (shown, content, int(time.time())),
+    @staticmethod
+    def partitions():
+        """One for each of the last days, and a tail."""
+        days = [datetime.date.today() + datetime.timedelta(days=n) for n in range(-10, 2)]
+        parts = [f"PARTITION p{day:%Y%m%d} VALUES LESS THAN ({end_of(day)})" for day in days]
+        return (
+            f"PARTITION BY RANGE (created_ts) ({', '.join(parts)},"
+            " PARTITION pmax VALUES LESS THAN MAXVALUE)"
         )
+
+    def insert_old(self, payload, days):
+        """An event that was made so many days ago; returns its id."""
+        id, statement = self.row(payload, time.time() - days * 86400)
+        self.place.execute(statement[0], *statement[1])
+        return id
+
+    def row(self, payload, now=None):
+        """What another program inserts, with the id as the relay will call it."""
+        id = uuid7(now)
+        values = {
+            "id": id.bytes if self.binary_ids else str(id), "aggregate_type": "order",
+            "aggregate_id": "o-1", "event_type": "order.created",
+            "payload": payload.encode() if self.binary else payload, "headers": '{"h": "v"}',
+        }  # fmt: skip
+        if self.gives_seconds:
+            values["created_ts"] = int(now or time.time())
+        places = ", ".join("?" * len(values))
+        return str(id), (
+            f"INSERT INTO outbox ({', '.join(values)}) VALUES ({places})", tuple(values.values())
+        )  # fmt: skip
 
     def dashboard(self):
         """Its owner's own query: how many wait, are done, have failed for good."""
@@ -150,8 +229,11 @@ class Debezium:
 
     def __init__(self, place):
         self.place = place
-        id_type, words = {"postgres": ("uuid", "varchar(255)"), "sqlite": ("text", "text")}[place.name]
-        payload = {"postgres": "jsonb", "sqlite": "text"}[place.name]
+        id_type, words, payload = {
+            "postgres": ("uuid", "varchar(255)", "jsonb"), "sqlite": ("text", "text", "text"),
+            "mysql": ("char(36)", "varchar(255)", "json"),
+            "mariadb": ("char(36)", "varchar(255)", "json"),
+        }[place.name]  # fmt: skip
         place.execute(
             f"CREATE TABLE outbox (id {id_type} NOT NULL PRIMARY KEY, aggregatetype {words} NOT NULL,"
             f" aggregateid {words} NOT NULL, type {words} NOT NULL, payload {payload});"

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from harness.brokers.webhook import Webhook
+from harness.engines import ENGINES, every_engine, every_mysql
 from harness.evidence import Delivered
-from harness.layouts import Debezium, PostgresPlace, Program, Velmie, insert, wait_drained
+from harness.layouts import Debezium, Program, Velmie, insert, place_of, wait_drained
 from harness.relay import merged, pipeline
 from harness.settings import events, need
 from harness.waiting import wait_until
@@ -19,9 +20,9 @@ POISON = '{"poison": true}'
 
 
 @pytest.fixture
-def place(request):
-    need("store-postgres", "publisher-file")
-    return PostgresPlace(request.getfixturevalue("database"))
+def place(engine, database):
+    need("publisher-file")
+    return place_of(engine, database)
 
 
 @pytest.fixture
@@ -54,17 +55,29 @@ def delivered(folder):
 
 
 def velmie_variants():
-    return [("uuid", "json"), ("uuid", "jsonb"), ("bytes", "bytes")]
+    variants = [("postgres", "uuid", "json", False), ("postgres", "uuid", "jsonb", False),
+                ("postgres", "bytes", "bytes", False)]  # fmt: skip
+    for name in ("mariadb", "mysql"):
+        variants += [(name, "uuid", "json", False), (name, "uuid", "bytes", True),
+                     (name, "uuid", "json", True)]  # fmt: skip
+    return [variant for variant in variants if variant[0] in ENGINES]
+
+
+def is_exact(engine, payload_type):
+    """Whether a column of that type gives back what was put in, byte by byte."""
+    return payload_type == "bytes" or (payload_type == "json" and engine.name != "mysql")
 
 
 # ---- As they are ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("id_type, payload_type", velmie_variants())
+@pytest.mark.parametrize(
+    "engine, id_type, payload_type, partitioned", velmie_variants(), indirect=["engine"]
+)
 def test_velmie_table_is_relayed_while_its_program_goes_on(
-    place, new, delivered, id_type, payload_type
+    engine, place, new, delivered, id_type, payload_type, partitioned
 ):
-    table = Velmie(place, id_type, payload_type)
+    table = Velmie(place, id_type, payload_type, partitioned)
     before = place.schema()
     relay = new(table).start()
     program = Program(table, events(300))
@@ -77,18 +90,19 @@ def test_velmie_table_is_relayed_while_its_program_goes_on(
     assert delivered.counts() == {id: 1 for id in sent}
     for id, payload in sent.items():
         assert json.loads(delivered.payload(id)) == json.loads(payload)
-        if payload_type != "jsonb":
+        if is_exact(engine, payload_type):
             assert delivered.payload(id).decode() == payload
     one = delivered.of(next(iter(sent)))
     assert one["headers"]["h"] == "v" and one["type"] == "order.created"
     assert (one["aggregate_type"], one["aggregate_id"]) == ("order", "o-1")
     ((undone, tried),) = place.execute(
-        "SELECT count(*) FILTER (WHERE processed_at IS NULL OR updated_at < created_at),"
+        "SELECT sum(CASE WHEN processed_at IS NULL OR updated_at < created_at THEN 1 ELSE 0 END),"
         " max(attempt_count) FROM outbox"
     )
     assert (undone, tried) == (0, 0)
 
 
+@every_engine
 def test_debezium_table_is_relayed_and_emptied(place, new, delivered):
     table = Debezium(place)
     before = place.schema()
@@ -107,6 +121,7 @@ def test_debezium_table_is_relayed_and_emptied(place, new, delivered):
     assert one["type"] == "order.created"
 
 
+@every_engine
 @pytest.mark.parametrize("layout", [Velmie, Debezium])
 def test_two_relays_share_a_table_and_deliver_everything_once(place, new, folder, layout):
     table = layout(place)
@@ -124,6 +139,7 @@ def test_two_relays_share_a_table_and_deliver_everything_once(place, new, folder
     assert Delivered(*paths).counts() == {id: 1 for id in sent}
 
 
+@every_engine
 @pytest.mark.parametrize("layout", [Velmie, Debezium])
 def test_killed_relay_loses_nothing(place, new, delivered, layout):
     table = layout(place)
@@ -147,6 +163,7 @@ def test_killed_relay_loses_nothing(place, new, delivered, layout):
 # ---- What fails -----------------------------------------------------------------------------------
 
 
+@every_engine
 @pytest.mark.parametrize("layout", [Velmie, Debezium])
 def test_failing_event_is_held_back_and_others_go_on(place, new, receiver, layout):
     table = layout(place)
@@ -169,6 +186,7 @@ def test_failing_event_is_held_back_and_others_go_on(place, new, receiver, layou
     assert second["at"] - tries[0]["at"] > 1.5, "seconds between the attempts"
 
 
+@every_engine
 def test_velmie_event_that_keeps_failing_is_dead_with_the_reason(place, new, receiver):
     table = Velmie(place)
     insert(table, POISON, "{}")
@@ -184,6 +202,7 @@ def test_velmie_event_that_keeps_failing_is_dead_with_the_reason(place, new, rec
     assert len([one for one in receiver.events() if one["status"] == 500]) == 3
 
 
+@every_engine
 def test_event_that_is_dead_stays_where_the_table_has_no_place_for_that(place, new, receiver):
     table = Debezium(place)
     (poison,) = insert(table, POISON)
@@ -199,6 +218,7 @@ def test_event_that_is_dead_stays_where_the_table_has_no_place_for_that(place, n
     assert relay.logged("no place for dead events")
 
 
+@every_engine
 def test_restart_forgets_what_was_held_back_and_nothing_else(place, new, receiver):
     table = Velmie(place)
     (poison,) = insert(table, POISON)
@@ -215,3 +235,30 @@ def test_restart_forgets_what_was_held_back_and_nothing_else(place, new, receive
     wait_drained(table, relay)
     assert place.execute(attempts) == [(1,)]
     assert [one.event_id for one in receiver.read("t")] == [poison]
+
+
+# ---- Partitions -----------------------------------------------------------------------------------
+
+
+@every_mysql
+def test_window_bounds_claims_to_recent_partitions(place, new, delivered):
+    table = Velmie(place, partitioned=True)
+    (fresh,) = insert(table, "{}")
+    recent, old = table.insert_old("{}", days=2), table.insert_old("{}", days=9)
+    table.settings = dict(table.settings, partition_window="7d")
+    relay = new(table)
+    assert relay.once() == 0, relay.log_tail()
+    assert delivered.ids() == {fresh, recent}
+    table.settings = Velmie.settings
+    relay = new(table)
+    assert relay.once() == 0, relay.log_tail()
+    assert delivered.counts() == {fresh: 1, recent: 1, old: 1}
+
+
+@every_mysql
+def test_window_on_a_table_without_partitions_is_a_mistake(place, new):
+    table = Velmie(place)
+    table.settings = dict(table.settings, partition_window="7d")
+    done = new(table).run("check", "--connect")
+    assert done.returncode == 1
+    assert "it is not partitioned, but partition_window is set" in done.stdout + done.stderr

@@ -288,7 +288,7 @@ static void what_later_versions_bring_is_refused_by_name(void **state)
     assert_refused(
         "{\"telemetry\": {\"x\": 1}, \"http\": {}, \"pipelines\": [{\"name\": \"orders\","
         " \"store\": {\"driver\": \"sample\", \"url\": \"u\"},"
-        " \"publisher\": {\"driver\": \"sample\"}, \"maintenance\": {\"partitions\": {}},"
+        " \"publisher\": {\"driver\": \"sample\"},"
         " \"claim\": {\"mode\": \"lanes\", \"lanes\": 64},"
         " \"order\": {\"by\": \"key\", \"on_dead\": \"block\"}}]}",
         "telemetry: not available in this version; leave it out",
@@ -296,7 +296,6 @@ static void what_later_versions_bring_is_refused_by_name(void **state)
         "pipelines[0].claim.lanes: not available in this version; leave it out",
         "pipelines[0].claim.mode: found \"lanes\", which is not available in this version; allowed "
         "is one of lease, hold",
-        "pipelines[0].maintenance.partitions: not available in this version; leave it out",
         "pipelines[0].order.by: found \"key\", which is not available in this version; allowed is "
         "one of none",
         "pipelines[0].order.on_dead: found \"block\", which is not available in this version; "
