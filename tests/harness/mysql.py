@@ -52,7 +52,7 @@ class MySql:
     libraries of that tree."""
 
     name = "mysql"
-    tree = Path("/var/cache/outbox-relay-tests/mysql-sid-1")
+    tree = Path("/var/cache/outbox-relay-tests/mysql-sid-2")
     only_here = {"mysqlx": "OFF", "secure-file-priv": "", "disable-log-bin": None,
                  "innodb-redo-log-capacity": "256M"}  # fmt: skip
 
