@@ -264,6 +264,14 @@ class Database:
         return is_lost(error, connection) or error.args[0] == 1213
 
     @staticmethod
+    def begin(connection):
+        """A producer's transaction, which goes on for long. At REPEATABLE READ its lock on a row may come to
+        cover the gap before it, and hold up the relay until it ends: see the limits in docs/guarantees.md."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            cursor.execute("BEGIN")
+
+    @staticmethod
     def disconnect(connection):
         """Also of a session that the server has ended, or of none."""
         if connection is not None and connection.open:
