@@ -150,8 +150,10 @@ class MysqlServer:
         self.process = None
         self.databases = []
         subprocess.run(["cp", "-a", str(template.folder / "data"), str(self.folder / "data")], check=True)
-        if self.user:
-            shutil.chown(self.folder, self.user)
+        (self.folder / "tmp").mkdir()
+        for folder in (self.folder, self.folder / "tmp"):
+            if self.user:
+                shutil.chown(folder, self.user)
 
     # ---- running ----
 
@@ -179,6 +181,7 @@ class MysqlServer:
         options = dict(self.settings, **self.make.only_here, **self.options)
         options.update({
             "datadir": self.folder / "data", "socket": self.socket, "port": self.port,
+            "tmpdir": self.folder / "tmp",  # a server that starts removes what it takes for its own there
             "bind-address": "127.0.0.1", "pid-file": self.folder / "pid",
         })  # fmt: skip
         command += [f"--{name}" if value is None else f"--{name}={value}" for name, value in options.items()]
