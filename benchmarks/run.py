@@ -15,9 +15,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from targets import ALL_MODES, BROKERS, FULL, SMOKE  # noqa: E402
 
-SCENARIOS = ("throughput", "sqlite", "history", "pinned", "latency", "idle", "brokers")
+SCENARIOS = ("throughput", "sqlite", "history", "window", "pinned", "latency", "idle", "brokers")
 ENGINES = ("postgres", "mariadb", "mysql")
-EVERY_ENGINE = ("throughput", "history", "latency", "idle")  # the others are PostgreSQL's, or have no server
+ALL = ENGINES
+RUNS_ON = {"throughput": ALL, "history": ALL, "latency": ALL, "idle": ALL, "window": ("mariadb", "mysql")}
 
 
 def arguments():
@@ -34,7 +35,7 @@ def arguments():
     parser.add_argument("--modes", type=lambda text: text.split(","),
                         help=f"of {','.join(ALL_MODES)} (throughput, sqlite)")  # fmt: skip
     parser.add_argument("--engines", type=lambda text: text.split(","),
-                        help=f"of {','.join(ENGINES)} ({', '.join(EVERY_ENGINE)}); all by default")  # fmt: skip
+                        help=f"of {','.join(ENGINES)} ; all by default")  # fmt: skip
     parser.add_argument("--brokers", type=lambda text: text.split(","),
                         help=f"of {','.join(BROKERS)} (brokers)")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (throughput, sqlite)")
@@ -69,11 +70,13 @@ def runners():
     import running
     import throughput
     import throughput_sqlite
+    import window
 
     return {
         "throughput": throughput.run,
         "sqlite": throughput_sqlite.run,
         "history": history.run,
+        "window": window.run,
         "pinned": pinned.run,
         "latency": running.latency,
         "idle": running.idle,
@@ -110,9 +113,8 @@ def open_labs(stack, options, say):
 def rounds(options, labs):
     """Pairs of a scenario and where it runs."""
     for name in options.scenarios or SCENARIOS:
-        engines = options.engines or ENGINES if name in EVERY_ENGINE else ("postgres",)
-        for engine in engines:
-            if engine in labs:
+        for engine in RUNS_ON.get(name, ("postgres",)):
+            if engine in labs and engine in (options.engines or ENGINES):
                 yield name, labs[engine]
 
 

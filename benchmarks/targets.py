@@ -27,6 +27,9 @@ class Scale:
     history_modes: tuple
     history_statistics: int  # how many of the server's that could matter
     history_ratio: float  # with history / without, at most
+    # window
+    window_rows: int  # a day
+    window_ratio: float  # scan of the flat table / claim with a window, at least
     # pinned
     pinned_events: int
     pinned_span: int
@@ -52,6 +55,7 @@ FULL = Scale(
     floor_ratio=0.9, processor_us=5.0, peak_mib=20.0,
     delivered_rows=5_000_000, pending_rows=20_000, claims=150,
     history_modes=("lease", "hold"), history_statistics=2, history_ratio=1.2,
+    window_rows=20_000, window_ratio=10.0,
     pinned_events=500_000, pinned_span=100_000, pinned_modes=("lease", "hold"), pinned_ratio=1.25,
     latency_seconds=30, idle_seconds=20, slack=1.0,
     broker_events=100_000, broker_ratio=0.8,
@@ -80,6 +84,7 @@ SMOKE = Scale(
     floor_ratio=0.2, processor_us=50.0, peak_mib=40.0,
     delivered_rows=100_000, pending_rows=3_000, claims=20,
     history_modes=("hold",), history_statistics=1, history_ratio=3.0,
+    window_rows=2_000, window_ratio=0.5,
     pinned_events=40_000, pinned_span=10_000, pinned_modes=("lease",), pinned_ratio=3.0,
     latency_seconds=3, idle_seconds=3, slack=30.0,
     broker_events=10_000, broker_ratio=0.1,

@@ -216,6 +216,12 @@ class Database:
         return self.server.connect(self.name)
 
     @staticmethod
+    def begin(connection):
+        """A producer's transaction, which goes on for long."""
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+
+    @staticmethod
     def disconnect(connection):
         """Also of a session that the server has ended, or of none."""
         if connection is not None:

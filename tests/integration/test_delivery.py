@@ -147,8 +147,7 @@ def test_event_committed_late_with_an_older_time_is_not_skipped(table, outbox, n
     time or a lower number than what has been delivered."""
     relay = new_relay(outbox.to_file(table, claim={"mode": mode, "poll_max": "50ms"})).start()
     slow = table.database.connect()
-    with slow.cursor() as cursor:
-        cursor.execute("BEGIN")
+    table.database.begin(slow)
     table.insert(connection=slow)
     table.insert_many(500)
     wait_until(

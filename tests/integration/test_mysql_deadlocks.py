@@ -2,28 +2,31 @@
 SPDX-License-Identifier: MIT
 """
 
+import os
 import random
 import threading
+import time
 
 import pytest
 
 from harness.engines import every_mysql
 from harness.fleet import Fleet
 from harness.observer import Observer
-from harness.settings import SHORT_LEASE, events
+from harness.settings import PATIENCE, SHORT_LEASE, events
 from harness.waiting import wait_until
 
 pytestmark = every_mysql
 PRODUCERS, RELAYS = 8, 4
+SECONDS = float(os.environ.get("OUTBOX_TEST_CROWD", "4"))  # for how long they insert
 
 
 class Crowd:
     """Programs that insert, each in transactions of its own, and count the deadlocks that they meet."""
 
-    def __init__(self, table, portions, size):
+    def __init__(self, table, size):
         self.table = table
-        self.portions = portions
         self.size = size
+        self.until = time.monotonic() + SECONDS
         self.deadlocks = 0
         self.failure = None
         self._lock = threading.Lock()
@@ -37,16 +40,14 @@ class Crowd:
     def _run(self):
         database, connection = self.table.database, self.table.database.connect()
         try:
-            for _ in range(self.portions):
-                while True:
-                    try:
-                        self.table.load(connection, random.randint(1, 2 * self.size))
-                        break
-                    except database.Error as error:
-                        if error.args[0] != 1213:
-                            raise
-                        with self._lock:
-                            self.deadlocks += 1
+            while time.monotonic() < self.until:
+                try:
+                    self.table.load(connection, random.randint(1, 2 * self.size))
+                except database.Error as error:
+                    if error.args[0] != 1213:
+                        raise
+                    with self._lock:
+                        self.deadlocks += 1
         except Exception as error:  # carried over to the test's thread by done()
             self.failure = error
         finally:
@@ -67,7 +68,7 @@ def counted(relay, name):
 def test_eight_producers_and_four_relays_lose_nothing(own_table, folder, mode, delivered):
     table = own_table
     table.keep_ids()
-    crowd = Crowd(table, 20, events(20))
+    crowd = Crowd(table, events(20))
     with (
         Observer(table),
         Fleet(
@@ -75,16 +76,18 @@ def test_eight_producers_and_four_relays_lose_nothing(own_table, folder, mode, d
         ) as fleet,
     ):
         crowd.start()
-        wait_until(crowd.done, "the producers are done", meanwhile=fleet.assert_running, timeout=180)
-        fleet.wait_drained()
+        wait_until(
+            crowd.done, "the producers are done", SECONDS + PATIENCE, meanwhile=fleet.assert_running
+        )
+        fleet.wait_drained(SECONDS * 4 + PATIENCE)
     deadlocks, waits = (
         sum(counted(relay, name) for relay in fleet.relays) for name in ("deadlocks", "lock_timeouts")
     )
-    print(
-        f"{table.database.server.make.name}, {mode}, {delivered}: {deadlocks} deadlocks and"
-        f" {waits} lock timeouts of relays, {crowd.deadlocks} deadlocks of producers"
-    )
     made = table.kept_ids()
+    print(
+        f"{table.database.server.make.name}, {mode}, {delivered}: {len(made)} events in {SECONDS:g} s,"
+        f" {deadlocks} deadlocks and {waits} lock timeouts of relays, {crowd.deadlocks} deadlocks of producers"
+    )
     assert set(fleet.delivered.counts()) == made
     assert fleet.delivered.duplicates() <= fleet.stale()
 
