@@ -17,10 +17,10 @@
 #define OURS_AMONG "{key} IN (SELECT key FROM outbox_relay_rows(?1)) AND " STILL_OURS
 #define OURS_FROM " FROM outbox_relay_rows(?1) AS r WHERE {table}.{key}=r.key AND " STILL_OURS
 
-/* Beyond 2^63 SQLite would go on with a rounded number. */
+/* Beyond 2^63 SQLite would go on with a rounded number; NULL counts as none. */
 #define CHARGED(charge)                                                                            \
-    "{attempts}=CASE WHEN {table}.{attempts}<9223372036854775807 "                                 \
-    "THEN {table}.{attempts}+" charge " ELSE {table}.{attempts} END,"
+    "{attempts}=CASE WHEN {table}.{attempts}=9223372036854775807 THEN {table}.{attempts} "         \
+    "ELSE coalesce({table}.{attempts},0)+" charge " END,"
 
 #define UNLOCKED "{locked_by}=NULL,{locked_at}=NULL,{updated_at}=?3"
 #define UNLOCK UNLOCKED ","

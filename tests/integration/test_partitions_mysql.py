@@ -168,6 +168,17 @@ def test_events_that_wait_in_pmax_come_into_the_partitions_of_their_days(table, 
     assert table.count() == 4
 
 
+def test_an_event_of_a_wrong_time_makes_no_partition_for_each_day_since(table, relay):
+    """Of the year 1970, in a table that nobody has tended yet."""
+    stray, fresh = table.insert_at(utc(1970, 1, 2)), table.insert_at(midnight(-100))
+    changes = tend(relay, "--period", "day", "--lookahead", "1d")
+    assert not named(changes, "kept")
+    assert table.names() == [f"p{midnight(n):%Y%m%d}" for n in range(-128, 2)] + ["pmax"]
+    assert table.partition_of(stray) == table.names()[0]
+    assert table.partition_of(fresh) == f"p{midnight(-100):%Y%m%d}"
+    assert tend(relay, "--period", "day", "--lookahead", "1d") == []
+
+
 def test_a_gap_is_cut_out_of_the_partition_behind_it(table, relay):
     """Somebody dropped two days of those to come; the next one has their events since."""
     table.cut(*[(f"p{midnight(n):%Y%m%d}", midnight(n + 1)) for n in (-1, 0, 1, 4, 5)])
