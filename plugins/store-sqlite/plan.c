@@ -5,6 +5,7 @@
 #include "plan.h"
 
 #include "failure.h"
+#include "template.h"
 
 #include <stdlib.h>
 
@@ -36,7 +37,7 @@ static enum outbox_status read_plan(struct outbox_session *session, sqlite3_stmt
 enum outbox_status plan_is_indexed(struct outbox_session *session, enum statement id, bool *indexed,
                                    struct outbox_error *error)
 {
-    char *sql = columns_sql(&session->store->columns, &session->shape, statement_pattern(id));
+    char *sql = template_sql(&session->store->columns, &session->shape, statement_pattern(id));
     char *explain = sql ? sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql) : NULL;
     free(sql);
     if (!explain)

@@ -1,0 +1,47 @@
+/*
+ * rowlock.h - locks on single rows, for mode hold
+ * SPDX-License-Identifier: MIT
+ *
+ * SQLite has one lock for the whole file, which a claim must not keep while its events are
+ * published. So a held row is locked in a file of its own beside the database: each row has a byte
+ * in it, which need not exist, and the byte is locked by fcntl(). Every session has the file open
+ * for itself and the locks belong to that (they are "open file description locks"): so two sessions
+ * exclude each other in whatever store, pipeline or process they are, and a session that ends, or a
+ * process that dies, leaves nothing locked.
+ */
+#ifndef STORE_SQLITE_ROWLOCK_H
+#define STORE_SQLITE_ROWLOCK_H
+
+#include <outbox/types.h>
+#include <stdbool.h>
+
+struct outbox_session;
+struct claimed_row;
+
+struct rowlock {
+    int fd; /* -1: not open yet */
+};
+
+void rowlock_init(struct rowlock *lock);
+
+/* Lets go of every row. */
+void rowlock_clear(struct rowlock *lock);
+
+/* Opens the file, or makes it. Called while nothing is locked, it notices a file that was deleted
+ * meanwhile. */
+enum outbox_status rowlock_ready(struct outbox_session *session,
+                                 struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* Locks the row unless somebody else has it; never waits. */
+enum outbox_status rowlock_take(struct outbox_session *session, const struct claimed_row *row,
+                                bool *taken, struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* Whether nobody else has it. */
+enum outbox_status rowlock_is_free(struct outbox_session *session, const struct claimed_row *row,
+                                   bool *is_free, struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* Lets go of one row, or of all. */
+void rowlock_give(struct rowlock *lock, const struct claimed_row *row);
+void rowlock_give_all(struct rowlock *lock);
+
+#endif
