@@ -322,6 +322,20 @@ static void report_problems(struct outbox_session *session, const struct emitter
                 session->store->columns.table, line);
 }
 
+/* What more is wrong, as far as it can be seen, so that all is said at once. */
+static enum outbox_status check_rest(struct outbox_session *session, const struct emitter *emitter,
+                                     struct outbox_error *error)
+{
+    struct outbox_error ignored = OUTBOX_ERROR_INIT;
+    const struct shape *shape = &session->shape;
+    bool needs_status = columns_have(&session->store->columns, ROLE_STATUS);
+    report_problems(session, emitter);
+    if (shape->has[ROLE_EVENT_ID] && (!needs_status || shape->state[STATE_PENDING][0]) &&
+        check_indexes(session, emitter, &ignored) != OUTBOX_OK)
+        finding(emitter, OUTBOX_LOG_WARN, "%s", ignored.text);
+    return session_require_shape(session, error);
+}
+
 static enum outbox_status check(struct outbox_session *session, const struct emitter *emitter,
                                 struct outbox_error *error)
 {
@@ -330,8 +344,8 @@ static enum outbox_status check(struct outbox_session *session, const struct emi
     if (status == OUTBOX_OK)
         status = session_require_shape(session, error);
     if (status == OUTBOX_SCHEMA && session->shape.problems[0])
-        report_problems(session, emitter);
-    else if (status == OUTBOX_SCHEMA && error)
+        return check_rest(session, emitter, error);
+    if (status == OUTBOX_SCHEMA && error)
         finding(emitter, OUTBOX_LOG_ERROR, "%s", error->text);
     if (status != OUTBOX_OK)
         return status;

@@ -65,6 +65,12 @@ static void drop_comma(struct buffer *out)
         out->len--;
 }
 
+static void write_state(struct writer *writer, enum state state)
+{
+    const char *literal = writer->shape->state[state];
+    buffer_text(&writer->out, "%s", literal[0] ? literal : "NULL");
+}
+
 /* A misspelt pattern is ours, and seen by the first test that prepares it. */
 static void write_name(struct writer *writer, struct outbox_slice name)
 {
@@ -74,9 +80,9 @@ static void write_name(struct writer *writer, struct outbox_slice name)
     if (name.len == 0)
         buffer_text(out, "{}");
     else if (state != STATE_COUNT)
-        buffer_text(out, "%s", shape->state[state][0] ? shape->state[state] : "NULL");
+        write_state(writer, state);
     else if (is_word(name, "claimed"))
-        buffer_text(out, "%s", shape->state[shape->lease ? STATE_DELIVERING : STATE_PENDING]);
+        write_state(writer, shape->lease ? STATE_DELIVERING : STATE_PENDING);
     else if (is_word(name, "table"))
         buffer_text(out, "\"%s\"", writer->columns->table);
     else if (is_word(name, "rowid") || (is_word(name, "key") && shape->rowid_is_stable))
