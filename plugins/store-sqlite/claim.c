@@ -22,8 +22,8 @@ static bool keep_row(struct claim *claim, sqlite3_stmt *row, bool by_number, uin
         !claim_keep_event(claim, row, max_payload, &claim->events[claim->base.count], &stored))
         return false;
     int key = by_number ? 0 : 1; /* the column */
-    claim->rows[claim->base.count++] =
-        (struct claimed_row){sqlite3_column_type(row, key), sqlite3_column_int64(row, key), stored};
+    claim->rows[claim->base.count++] = (struct claimed_row){
+        sqlite3_column_type(row, key), sqlite3_column_int64(row, key), stored, 0};
     return true;
 }
 

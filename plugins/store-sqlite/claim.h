@@ -14,12 +14,16 @@ struct claimed_row {
     int key_type; /* SQLITE_INTEGER, SQLITE_TEXT or SQLITE_BLOB */
     int64_t number;
     struct outbox_slice bytes;
+    int64_t place; /* mode hold: where it is locked */
 };
 
 enum { TOKEN_MAX = 120 };
 
 /* A claim ends early when its payloads are that large together; the next claim brings the rest. */
 #define CLAIM_BYTES_MAX ((size_t)64 * 1024 * 1024)
+
+/* In mode hold also with so many events: see rowlock.h. */
+#define HOLD_MAX UINT64_C(1000)
 
 struct claim {
     struct outbox_claim base; /* first: the relay holds a pointer to it */
@@ -85,7 +89,7 @@ bool claim_keep_event(struct claim *claim, sqlite3_stmt *row, uint64_t max_paylo
                       struct outbox_event *event, struct outbox_slice *stored)
     __attribute__((warn_unused_result));
 
-/* Copies a key, the first column. */
+/* Copies a key and its place, the two columns of STATEMENT_FIND. */
 bool claim_keep_key(struct claim *claim, sqlite3_stmt *row, struct claimed_row *kept)
     __attribute__((warn_unused_result));
 

@@ -195,5 +195,6 @@ bool claim_keep_key(struct claim *claim, sqlite3_stmt *row, struct claimed_row *
 {
     kept->key_type = sqlite3_column_type(row, 0);
     kept->number = sqlite3_column_int64(row, 0);
+    kept->place = sqlite3_column_int64(row, 1);
     return keep_column(claim, row, 0, &kept->bytes);
 }

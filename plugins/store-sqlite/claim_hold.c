@@ -27,7 +27,7 @@ static struct claimed_row key_at(sqlite3_stmt *row)
                                             : (const char *)sqlite3_column_text(row, 0);
     uint64_t len = bytes ? (uint64_t)sqlite3_column_bytes(row, 0) : 0;
     return (struct claimed_row){
-        type, type == SQLITE_INTEGER ? sqlite3_column_int64(row, 0) : 0, {bytes, len}};
+        type, sqlite3_column_int64(row, 0), {bytes, len}, sqlite3_column_int64(row, 1)};
 }
 
 static enum outbox_status start_finding(struct outbox_session *session, sqlite3_stmt **row,
@@ -65,7 +65,7 @@ static enum outbox_status look(struct outbox_session *session, bool *found,
     while (!*found && status == OUTBOX_OK && (code = sqlite3_step(row)) == SQLITE_ROW) {
         struct claimed_row key = key_at(row);
         if (!held_back(session, &key))
-            status = rowlock_is_free(session, &key, found, error);
+            status = rowlock_is_free(session, key.place, found, error);
     }
     return end_finding(session, row, code, status, error);
 }
@@ -79,7 +79,7 @@ static enum outbox_status take_one(struct outbox_session *session, struct claim 
     struct claimed_row key = key_at(row);
     if (held_back(session, &key))
         return OUTBOX_OK;
-    enum outbox_status status = rowlock_take(session, &key, &taken, error);
+    enum outbox_status status = rowlock_take(session, key.place, &taken, error);
     if (status != OUTBOX_OK || !taken)
         return status;
     if (!claim_grow(claim) || !claim_keep_key(claim, row, &claim->rows[claim->base.count]))
@@ -106,7 +106,7 @@ static enum outbox_status take_keys(struct outbox_session *session, uint64_t max
 static void shorten(struct outbox_session *session, struct claim *claim, uint64_t count)
 {
     for (uint64_t i = count; i < claim->base.count; i++)
-        rowlock_give(&session->rowlock, &claim->rows[i]);
+        rowlock_give(&session->rowlock, claim->rows[i].place);
     claim->base.count = count;
 }
 
@@ -199,6 +199,8 @@ enum outbox_status claim_hold(struct outbox_session *session,
     if (status != OUTBOX_OK)
         return status;
     uint64_t room = held_room(session);
+    if (room > HOLD_MAX)
+        room = HOLD_MAX;
     if (room > 0)
         status = look(session, &found, error);
     if (status != OUTBOX_OK)

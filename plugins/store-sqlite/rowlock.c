@@ -4,7 +4,7 @@
  */
 #include "rowlock.h"
 
-#include "claim.h"
+#include "session.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Below the greatest offset of a file, and room for a lock's length behind it. */
+/* Below the greatest offset of a file. Two rows beyond it may by chance share a place: then the
+ * second waits until the first is settled. */
 #define PLACES (UINT64_C(1) << 62)
 
 void rowlock_init(struct rowlock *lock)
@@ -97,17 +98,9 @@ enum outbox_status rowlock_ready(struct outbox_session *session, struct outbox_e
 
 /* ---- The rows ----------------------------------------------------------------------------- */
 
-/* Row numbers have a place each, so that those of a batch, which stand beside each other, become
- * one lock. Two other keys may by chance share a place: then the second waits until the first is
- * settled. */
-static off_t place_of(const struct claimed_row *row)
+static off_t place_of(int64_t row)
 {
-    uint64_t place = UINT64_C(14695981039346656037);
-    if (row->key_type == SQLITE_INTEGER)
-        return (off_t)((uint64_t)row->number % PLACES);
-    for (uint64_t i = 0; i < row->bytes.len; i++)
-        place = (place ^ (unsigned char)row->bytes.data[i]) * UINT64_C(1099511628211);
-    return (off_t)(place % PLACES);
+    return (off_t)((uint64_t)row % PLACES);
 }
 
 static struct flock lock_on(short type, off_t start, off_t len)
@@ -122,16 +115,16 @@ static enum outbox_status lock_failed(struct outbox_error *error)
                        "lock a row that is claimed: %s", strerror(code));
 }
 
-enum outbox_status rowlock_take(struct outbox_session *session, const struct claimed_row *row,
-                                bool *taken, struct outbox_error *error)
+enum outbox_status rowlock_take(struct outbox_session *session, int64_t row, bool *taken,
+                                struct outbox_error *error)
 {
     struct flock wanted = lock_on(F_WRLCK, place_of(row), 1);
     *taken = fcntl(session->rowlock.fd, F_OFD_SETLK, &wanted) == 0;
     return *taken || errno == EAGAIN || errno == EACCES ? OUTBOX_OK : lock_failed(error);
 }
 
-enum outbox_status rowlock_is_free(struct outbox_session *session, const struct claimed_row *row,
-                                   bool *is_free, struct outbox_error *error)
+enum outbox_status rowlock_is_free(struct outbox_session *session, int64_t row, bool *is_free,
+                                   struct outbox_error *error)
 {
     struct flock wanted = lock_on(F_WRLCK, place_of(row), 1);
     if (fcntl(session->rowlock.fd, F_OFD_GETLK, &wanted) != 0)
@@ -148,7 +141,7 @@ static void give(struct rowlock *lock, off_t start, off_t len)
         rowlock_clear(lock);
 }
 
-void rowlock_give(struct rowlock *lock, const struct claimed_row *row)
+void rowlock_give(struct rowlock *lock, int64_t row)
 {
     give(lock, place_of(row), 1);
 }

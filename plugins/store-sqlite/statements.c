@@ -63,7 +63,7 @@ static const char *const patterns[STATEMENT_COUNT] = {
                        "WHERE {key} IN (SELECT key FROM outbox_relay_rows(?1))",
     /* Mode hold: the keys first, because most of what others hold or what is held back stands at
      * the head, and its payloads need not be read. */
-    [STATEMENT_FIND] = "SELECT {key} FROM {table} WHERE " DUE("?1") " ORDER BY {order}",
+    [STATEMENT_FIND] = "SELECT {key},{rowid} FROM {table} WHERE " DUE("?1") " ORDER BY {order}",
     [STATEMENT_READ] = "SELECT r.rowid," EVENT "FROM outbox_relay_rows(?1) AS r "
                        "CROSS JOIN {table} WHERE {table}.{key}=r.key",
     /* Nearly every row goes this way, so it has a statement that does without the join. */
