@@ -75,24 +75,29 @@ static enum outbox_status inserter_init(struct inserter *inserter, struct outbox
     return code == SQLITE_OK ? OUTBOX_OK : failure(session, doing, error);
 }
 
-/* UTF-8 without a NUL, where SQL would take text to end. */
+/* The length of the UTF-8 character at `at`, which is no NUL; 0 if there is none. */
+static int character_len(const unsigned char *at, const unsigned char *end)
+{
+    int len = *at == 0 ? 0 : *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+    if (*at > 0xf4 || end - at < len)
+        return 0;
+    for (int i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool overlong = (*at == 0xe0 && at[1] < 0xa0) || (*at == 0xf0 && at[1] < 0x90);
+    bool beyond = (*at == 0xed && at[1] > 0x9f) || (*at == 0xf4 && at[1] > 0x8f);
+    return overlong || beyond ? 0 : len;
+}
+
+/* What SQLite keeps as it is if it is stored as text. */
 static bool is_text(struct outbox_slice bytes)
 {
     const unsigned char *at = (const unsigned char *)bytes.data, *end = at + bytes.len;
     while (at < end) {
-        int len = *at == 0     ? 0
-                  : *at < 0x80 ? 1
-                  : *at < 0xc2 ? 0
-                  : *at < 0xe0 ? 2
-                  : *at < 0xf0 ? 3
-                  : *at < 0xf5 ? 4
-                               : 0;
-        if (len == 0 || end - at < len)
+        int len = character_len(at, end);
+        if (len == 0)
             return false;
-        for (int i = 1; i < len; i++) {
-            if ((at[i] & 0xc0) != 0x80)
-                return false;
-        }
         at += len;
     }
     return true;

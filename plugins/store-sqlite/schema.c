@@ -217,17 +217,23 @@ static void check_memory(const struct outbox_session *session, const struct emit
                 table);
 }
 
+static void add_name(const struct outbox_session *session, enum role role, char *names, size_t size)
+{
+    size_t len = strlen(names);
+    if (role != ROLE_NONE && session->shape.has[role])
+        (void)snprintf(names + len, size - len, "%s%s", len > 0 ? ", " : "",
+                       session->store->columns.names[role]);
+}
+
 /* The columns that an index is on, of those that the table has. */
 static void name_index(const struct outbox_session *session, const struct ddl_index *index,
                        char *names, size_t size)
 {
-    size_t len = 0;
     names[0] = '\0';
-    for (size_t i = 0; index->columns[i] != ROLE_NONE && len < size; i++) {
-        if (session->shape.has[index->columns[i]])
-            len += (size_t)snprintf(names + len, size - len, "%s%s", len > 0 ? ", " : "",
-                                    session->store->columns.names[index->columns[i]]);
-    }
+    for (size_t i = 0; index->columns[i] != ROLE_NONE; i++)
+        add_name(session, index->columns[i], names, size);
+    if (index->user == STATEMENT_CLAIM && !session->store->layout->by_id)
+        add_name(session, session->shape.order, names, size);
 }
 
 static enum outbox_status check_indexes(struct outbox_session *session,
@@ -238,7 +244,7 @@ static enum outbox_status check_indexes(struct outbox_session *session,
     for (size_t i = 0; i < DDL_INDEX_COUNT && status == OUTBOX_OK; i++) {
         const struct ddl_index *index = &ddl_indexes[i];
         bool there = false;
-        char names[300];
+        char names[3 * IDENTIFIER_MAX + 8];
         if (!ddl_needs(store, &session->shape, index))
             continue;
         status = plan_is_indexed(session, ddl_user(store, index), &there, error);

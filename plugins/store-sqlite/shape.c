@@ -138,6 +138,8 @@ static void note_role(const struct outbox_store *store, struct shape *shape, enu
         shape->id_is_number = found->affinity == AS_INTEGER;
         shape->id_is_rowid = found->primary && strcasecmp(found->type, "INTEGER") == 0;
     }
+    if (role == ROLE_SEQ)
+        shape->seq_is_rowid = found->primary && strcasecmp(found->type, "INTEGER") == 0;
     if (role == ROLE_PAYLOAD)
         shape->payload_is_text = found->affinity == AS_TEXT || found->affinity == AS_NUMBER;
     if (role == ROLE_LAST_ERROR)
@@ -175,7 +177,7 @@ static void draw_conclusions(const struct outbox_store *store, struct shape *sha
     shape->order = ROLE_NONE;
     if (store->layout->by_id)
         shape->order = ROLE_EVENT_ID;
-    else if (!has[ROLE_AVAILABLE_AT] && has[ROLE_SEQ])
+    else if (!has[ROLE_AVAILABLE_AT] && has[ROLE_SEQ] && !shape->seq_is_rowid)
         shape->order = ROLE_SEQ;
 }
 
@@ -214,7 +216,7 @@ void shape_wanted(const struct outbox_store *store, struct shape *shape)
         shape->has[role] = columns_have(&store->columns, (enum role)role);
     if (shape->has[ROLE_STATUS])
         read_states(shape, &store->states, status.name, &status);
-    shape->rowid_is_stable = shape->has[ROLE_SEQ];
+    shape->rowid_is_stable = shape->seq_is_rowid = shape->has[ROLE_SEQ];
     draw_conclusions(store, shape);
 }
 

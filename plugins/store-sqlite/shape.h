@@ -23,6 +23,7 @@ struct shape {
     bool payload_is_text; /* payload is declared to hold text */
     bool rowid_is_stable; /* an INTEGER PRIMARY KEY: VACUUM keeps the row numbers */
     bool id_is_rowid;     /* and event_id is that */
+    bool seq_is_rowid;    /* or seq */
     uint32_t error_chars; /* for how many last_error is declared; 0: no bound */
     enum role order;      /* what claims go by, behind available_at; ROLE_NONE: the row number */
     char state[STATE_COUNT][STATE_LITERAL_MAX + 1]; /* as literals; "": the table has no such */
