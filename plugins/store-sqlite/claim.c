@@ -29,26 +29,41 @@ static bool keep_row(struct claim *claim, sqlite3_stmt *row, bool by_number, uin
 
 /* ---- The claim ---------------------------------------------------------------------------- */
 
+/* Keeps the row unless a relay in mode hold has it. */
+static enum outbox_status take_row(struct outbox_session *session, struct claim *claim,
+                                   sqlite3_stmt *row, bool others, uint64_t max_payload,
+                                   struct outbox_error *error)
+{
+    bool is_free = true;
+    enum outbox_status status =
+        others ? rowlock_is_free(session, sqlite3_column_int64(row, 0), &is_free, error)
+               : OUTBOX_OK;
+    if (status != OUTBOX_OK || !is_free)
+        return status;
+    return keep_row(claim, row, session->shape.rowid_is_stable, max_payload)
+               ? OUTBOX_OK
+               : failure_no_memory(doing, error);
+}
+
 static enum outbox_status find_due(struct outbox_session *session,
                                    const struct outbox_claim_request *request, struct claim *claim,
                                    struct outbox_error *error)
 {
     sqlite3_stmt *row = NULL;
+    bool others = false;
+    int code = SQLITE_DONE;
     enum outbox_status status = session_statement(session, STATEMENT_CLAIM, &row, error);
+    if (status == OUTBOX_OK)
+        status = rowlock_others(session, &others, error);
     if (status != OUTBOX_OK)
         return status;
     (void)sqlite3_bind_text(row, 1, session->now_text.text, INSTANT_LEN, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(row, 2, claim_bounded(request->max_events));
+    (void)sqlite3_bind_int64(row, 2, others ? INT64_MAX : claim_bounded(request->max_events));
     (void)sqlite3_bind_int64(row, 3, claim_bounded(request->max_payload));
-    int code = sqlite3_step(row);
-    while (code == SQLITE_ROW) {
-        if (!keep_row(claim, row, session->shape.rowid_is_stable, request->max_payload)) {
-            (void)sqlite3_reset(row); /* the failure is ours, not the statement's */
-            return failure_no_memory(doing, error);
-        }
-        code = claim->arena.taken < CLAIM_BYTES_MAX ? sqlite3_step(row) : SQLITE_DONE;
-    }
-    if (code != SQLITE_DONE)
+    while (status == OUTBOX_OK && claim->base.count < request->max_events &&
+           claim->arena.taken < CLAIM_BYTES_MAX && (code = sqlite3_step(row)) == SQLITE_ROW)
+        status = take_row(session, claim, row, others, request->max_payload, error);
+    if (status == OUTBOX_OK && code != SQLITE_DONE && code != SQLITE_ROW)
         status = failure(session, doing, error);
     (void)sqlite3_reset(row); /* repeats a failure already taken */
     return status;

@@ -67,21 +67,25 @@ static void share(int fd, const struct stat *database)
         return; /* as above */
 }
 
-static enum outbox_status open_file(struct outbox_session *session, const char *path,
+/* With `create` 0 a file that is not there stays closed. */
+static enum outbox_status open_file(struct outbox_session *session, const char *path, int create,
                                     struct outbox_error *error)
 {
     struct stat database;
     if (stat(session->store->path, &database) != 0)
         return file_failed(session->store->path, error);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, database.st_mode & 0666);
+    int fd = open(path, O_RDWR | create | O_CLOEXEC | O_NOFOLLOW, database.st_mode & 0666);
     if (fd < 0)
-        return file_failed(path, error);
-    share(fd, &database);
+        return !create && errno == ENOENT ? OUTBOX_OK : file_failed(path, error);
+    if (create)
+        share(fd, &database);
     session->rowlock.fd = fd;
     return OUTBOX_OK;
 }
 
-enum outbox_status rowlock_ready(struct outbox_session *session, struct outbox_error *error)
+/* Called while nothing is locked, it notices a file that was deleted meanwhile. */
+static enum outbox_status ready(struct outbox_session *session, int create,
+                                struct outbox_error *error)
 {
     struct stat found;
     struct rowlock *lock = &session->rowlock;
@@ -91,9 +95,14 @@ enum outbox_status rowlock_ready(struct outbox_session *session, struct outbox_e
     char *path = path_of(session);
     if (!path)
         return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "lock rows: memory is out");
-    enum outbox_status status = open_file(session, path, error);
+    enum outbox_status status = open_file(session, path, create, error);
     sqlite3_free(path);
     return status;
+}
+
+enum outbox_status rowlock_ready(struct outbox_session *session, struct outbox_error *error)
+{
+    return ready(session, O_CREAT, error);
 }
 
 /* ---- The rows ----------------------------------------------------------------------------- */
@@ -130,6 +139,20 @@ enum outbox_status rowlock_is_free(struct outbox_session *session, int64_t row, 
     if (fcntl(session->rowlock.fd, F_OFD_GETLK, &wanted) != 0)
         return lock_failed(error);
     *is_free = wanted.l_type == F_UNLCK;
+    return OUTBOX_OK;
+}
+
+enum outbox_status rowlock_others(struct outbox_session *session, bool *others,
+                                  struct outbox_error *error)
+{
+    struct flock wanted = lock_on(F_WRLCK, 0, 0);
+    enum outbox_status status = ready(session, 0, error);
+    *others = false;
+    if (status != OUTBOX_OK || session->rowlock.fd < 0)
+        return status;
+    if (fcntl(session->rowlock.fd, F_OFD_GETLK, &wanted) != 0)
+        return lock_failed(error);
+    *others = wanted.l_type != F_UNLCK;
     return OUTBOX_OK;
 }
 

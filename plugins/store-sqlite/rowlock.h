@@ -30,8 +30,7 @@ void rowlock_init(struct rowlock *lock);
 /* Lets go of every row. */
 void rowlock_clear(struct rowlock *lock);
 
-/* Opens the file, or makes it. Called while nothing is locked, it notices a file that was deleted
- * meanwhile. */
+/* Opens the file, or makes it. Not called while this session has locked a row. */
 enum outbox_status rowlock_ready(struct outbox_session *session,
                                  struct outbox_error *error) OUTBOX_MUST_USE;
 
@@ -42,6 +41,10 @@ enum outbox_status rowlock_take(struct outbox_session *session, int64_t row, boo
 /* Whether nobody else has it. */
 enum outbox_status rowlock_is_free(struct outbox_session *session, int64_t row, bool *is_free,
                                    struct outbox_error *error) OUTBOX_MUST_USE;
+
+/* Whether anybody holds any row, for who claims by a lease and makes no file. */
+enum outbox_status rowlock_others(struct outbox_session *session, bool *others,
+                                  struct outbox_error *error) OUTBOX_MUST_USE;
 
 /* Lets go of one row, or of all. */
 void rowlock_give(struct rowlock *lock, int64_t row);

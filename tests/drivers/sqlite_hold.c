@@ -17,15 +17,21 @@ struct other {
     struct outbox_claim *claim;
 };
 
-static void other_open(struct other *other, struct fixture *fixture, const char *path)
+static void other_open_in(struct other *other, struct fixture *fixture, const char *path,
+                          uint32_t mode)
 {
     const struct store_contract *contract = fixture->contract;
     char url[300];
     (void)snprintf(url, sizeof(url), "sqlite:%s", path);
     const struct contract_value value = {.name = "url", .text = url};
     other->fixture = fixture;
-    other->store = contract_store_open(contract->plugin, &value, 1, OUTBOX_MODE_HOLD, false);
+    other->store = contract_store_open(contract->plugin, &value, 1, mode, false);
     other->session = contract_session_open(contract->plugin, other->store);
+}
+
+static void other_open(struct other *other, struct fixture *fixture, const char *path)
+{
+    other_open_in(other, fixture, path, OUTBOX_MODE_HOLD);
 }
 
 static uint64_t other_claim(struct other *other)
@@ -69,6 +75,23 @@ static void two_stores_on_one_file_exclude_each_other(void **state)
     other_abandon(&other);
     assert_int_equal(fixture_claim(fixture, 1, 10)->count, 6);
     other_close(&other);
+}
+
+static void a_lease_and_a_hold_exclude_each_other(void **state)
+{
+    struct fixture *fixture = *state;
+    struct other lease;
+    fixture_enqueue(fixture, 10);
+    other_open_in(&lease, fixture, sqlite_path(fixture), OUTBOX_MODE_LEASE);
+    struct outbox_claim *claim = fixture_claim(fixture, 0, 4);
+    assert_int_equal(claim->count, 4);
+    assert_int_equal(other_claim(&lease), 6);
+    assert_int_equal(fixture_claim(fixture, 1, 10)->count, 0);
+    assert_int_equal(fixture_settle(fixture, 0, claim, 0, 4, OUTBOX_SETTLE_RELEASE).settled, 4);
+    fixture->ops->claim_close(lease.session, lease.claim);
+    assert_int_equal(other_claim(&lease), 4);
+    fixture->ops->claim_close(lease.session, lease.claim);
+    other_close(&lease);
 }
 
 static void a_file_known_by_two_paths_is_one_file(void **state)
@@ -193,6 +216,7 @@ static void the_cost_of_a_claim_does_not_grow_with_what_is_pending(void **state)
 
 const struct CMUnitTest sqlite_hold_tests[] = {
     CONTRACT_TEST(two_stores_on_one_file_exclude_each_other, fixture_setup_hold),
+    CONTRACT_TEST(a_lease_and_a_hold_exclude_each_other, fixture_setup_hold),
     CONTRACT_TEST(a_file_known_by_two_paths_is_one_file, fixture_setup_hold),
     CONTRACT_TEST(what_is_held_stays_held_through_vacuum, fixture_setup_hold),
     CONTRACT_TEST(a_lock_file_that_was_deleted_is_made_anew, fixture_setup_hold),
