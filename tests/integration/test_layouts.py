@@ -142,6 +142,24 @@ def test_two_relays_share_a_table_and_deliver_everything_once(place, new, folder
 
 
 @every_store
+def test_two_pipelines_of_one_process_share_a_table(place, new_relay, folder):
+    table = Velmie(place)
+    paths = [folder / "a", folder / "b"]
+    changes = merged(FAST, {"claim": {"workers": 3, "batch_size": 20}})
+    relay = new_relay(*(
+        pipeline(dict(place.store, **table.settings), {"driver": "file", "path": str(path)},
+                 name=path.name, **changes)
+        for path in paths
+    )).start()  # fmt: skip
+    program = Program(table, events(400))
+    program.start()
+    sent = program.ended()
+    wait_drained(table, relay)
+    relay.stop()
+    assert Delivered(*paths).counts() == {id: 1 for id in sent}
+
+
+@every_store
 @pytest.mark.parametrize("layout", [Velmie, Debezium])
 def test_killed_relay_loses_nothing(place, new, delivered, layout):
     table = layout(place)
