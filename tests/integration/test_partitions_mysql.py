@@ -291,6 +291,51 @@ def is_waited_for(table):
 
 
 def test_an_event_that_comes_between_the_look_and_the_lock_keeps_its_partition(table, relay):
+# What so many events take to be looked through, or moved, is more than a statement may here.
+HEAVY = {
+    "layout": "custom", "table": "things", "columns": {"created_ts": "made", "status": "status"},
+    "states": {"pending": "0", "delivered": "1"},
+}  # fmt: skip
+
+
+def heavy(database, engine, limit, doublings, when, parts=""):
+    """A table of delivered events that were made then; returns it, and the settings of a store."""
+    database.execute(
+        "CREATE TABLE things (id bigint AUTO_INCREMENT, type varchar(9), payload text, made bigint,"
+        f" status smallint DEFAULT 1, PRIMARY KEY (id, made)) PARTITION BY RANGE (made) ({parts}"
+        " PARTITION pmax VALUES LESS THAN MAXVALUE)"
+    )
+    database.execute(
+        "INSERT INTO things (type, payload, made) VALUES ('t', repeat('x', 200), %s)", (seconds(when),)
+    )
+    for _ in range(doublings):
+        database.execute("INSERT INTO things (type, payload, made) SELECT type, payload, made FROM things")
+    settings = dict(HEAVY, statement_timeout=limit)
+    return type("Things", (), {"place": MysqlPlace(database, engine.name), "settings": settings})
+
+
+@pytest.mark.long
+def test_a_look_that_takes_too_long_keeps_a_partition_and_says_what_to_do(database, engine, new):
+    old = f"PARTITION old VALUES LESS THAN ({seconds(midnight(-9))}),"
+    relay = new(heavy(database, engine, "150ms", 20, midnight(-20), old))
+    changes = tend(relay, "--period", "day", "--lookahead", "0s", "--retention", "5d")
+    assert changes[1:] == [
+        ("kept", "old", "busy: looking through it takes longer than statement_timeout: raise that"),
+    ]  # fmt: skip
+
+
+@pytest.mark.long
+def test_a_cut_that_takes_too_long_says_what_to_do(database, engine, new):
+    """MySQL sets no limit to it."""
+    relay = new(heavy(database, engine, "400ms", 18, midnight()))
+    ((action, name, reason),) = tend(relay, "--period", "day", "--lookahead", "0s")
+    assert name == f"p{midnight():%Y%m%d}"
+    if engine.name == "mariadb":
+        assert action == "kept" and "statement_timeout" in reason and "raise that" in reason
+    else:
+        assert action == "created"
+
+
     table.cut(("old", midnight(-9)), ("today", midnight(1)))
     table.insert_at(midnight(-10), "DELIVERED")
     connection = table.database.connect()
