@@ -150,8 +150,10 @@ class MysqlServer:
         self.process = None
         self.databases = []
         subprocess.run(["cp", "-a", str(template.folder / "data"), str(self.folder / "data")], check=True)
+        (self.folder / "tmp").mkdir()  # of its own: a server that starts clears what others have there
         if self.user:
-            shutil.chown(self.folder, self.user)
+            for path in (self.folder, self.folder / "tmp"):
+                shutil.chown(path, self.user)
 
     # ---- running ----
 
@@ -179,7 +181,7 @@ class MysqlServer:
         options = dict(self.settings, **self.make.only_here, **self.options)
         options.update({
             "datadir": self.folder / "data", "socket": self.socket, "port": self.port,
-            "bind-address": "127.0.0.1", "pid-file": self.folder / "pid",
+            "bind-address": "127.0.0.1", "pid-file": self.folder / "pid", "tmpdir": self.folder / "tmp",
         })  # fmt: skip
         command += [f"--{name}" if value is None else f"--{name}={value}" for name, value in options.items()]
         with open(self.log, "ab") as log:
