@@ -203,6 +203,17 @@ def test_partitions_of_another_length_are_let_be(table, relay):
     ]  # fmt: skip
 
 
+def test_days_of_another_time_zone_are_gone_on_with_in_utc(table, relay):
+    """As somebody in Berlin cuts them, in winter: the rest of the last day has its name already."""
+    table.cut(*[(f"p202402{day:02}", utc(2024, 2, day, 23)) for day in (8, 9, 10)])
+    changes = tend(relay, "--period", "day", *at(utc(2024, 2, 9, 12)), "--lookahead", "3d")
+    assert changes == [
+        ("created", "p20240210_2300", None), ("created", "p20240211", None),
+        ("created", "p20240212", None),
+    ]  # fmt: skip
+    assert dict(table.partitions())["p20240210_2300"] == utc(2024, 2, 11)
+
+
 def test_a_table_without_a_last_partition_is_added_to(table, relay):
     table.database.execute(
         "ALTER TABLE outbox PARTITION BY RANGE (created_ts)"
@@ -280,17 +291,6 @@ def test_the_only_partition_is_kept(table, relay):
     assert change[1:] == ("p20200101", "it is the only one: a table has to have one")
 
 
-# ---- beside others ------------------------------------------------------------------------------
-
-
-def is_waited_for(table):
-    return table.database.value(
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()"
-        " AND state LIKE 'Waiting for table metadata lock%%'"
-    )
-
-
-def test_an_event_that_comes_between_the_look_and_the_lock_keeps_its_partition(table, relay):
 # What so many events take to be looked through, or moved, is more than a statement may here.
 HEAVY = {
     "layout": "custom", "table": "things", "columns": {"created_ts": "made", "status": "status"},
@@ -336,6 +336,17 @@ def test_a_cut_that_takes_too_long_says_what_to_do(database, engine, new):
         assert action == "created"
 
 
+# ---- beside others ------------------------------------------------------------------------------
+
+
+def is_waited_for(table):
+    return table.database.value(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()"
+        " AND state LIKE 'Waiting for table metadata lock%%'"
+    )
+
+
+def test_an_event_that_comes_between_the_look_and_the_lock_keeps_its_partition(table, relay):
     table.cut(("old", midnight(-9)), ("today", midnight(1)))
     table.insert_at(midnight(-10), "DELIVERED")
     connection = table.database.connect()
