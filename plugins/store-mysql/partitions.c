@@ -58,6 +58,14 @@ static bool next_missing(const struct tending *tending, int64_t at, int64_t end,
                            end, missing);
 }
 
+static bool is_taken(const struct part_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcasecmp(set->parts[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static void plan_cut(const struct tending *tending, int64_t at, int64_t end, struct cut *cut)
 {
     struct stretch missing;
@@ -69,6 +77,8 @@ static void plan_cut(const struct tending *tending, int64_t at, int64_t end, str
         cut->index = index;
         struct part *made = &cut->made[cut->count++];
         stretch_name(tending->request->period, missing, made->name);
+        if (is_taken(&tending->set, made->name))
+            stretch_name_by_time(missing, made->name);
         made->from = missing.from;
         made->until = at = missing.until;
     }
