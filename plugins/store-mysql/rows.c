@@ -245,8 +245,8 @@ enum outbox_status rows_read(struct outbox_session *session, MYSQL_STMT *stateme
     bool more;
     while ((status = statement_fetch(session, statement, what, &more, error)) == OUTBOX_OK && more)
         read = read && read_row(statement, &session->table, claim, &row);
-    if (more < 0)
-        return session_interrupted(session) ? OUTBOX_INTERRUPTED : OUTBOX_UNAVAILABLE;
+    if (status != OUTBOX_OK)
+        return status;
     if (read)
         return OUTBOX_OK;
     return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "%s %s: out of memory", what,
