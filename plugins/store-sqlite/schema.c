@@ -34,7 +34,7 @@ static void emit_lines(const struct emitter *emitter, const char *text)
 
 #define finding(emitter, level, ...)                                                               \
     do {                                                                                           \
-        char finding_line[512];                                                                    \
+        char finding_line[1024];                                                                   \
         (void)snprintf(finding_line, sizeof(finding_line), __VA_ARGS__);                           \
         (emitter)->emit((emitter)->context, (level), finding_line);                                \
     } while (0)
