@@ -71,7 +71,7 @@ static const struct outbox_option claim_options[] = {
      .default_value = "lease",
      .choices = "lease|hold",
      .help = "\"lease\" commits a claim before anything is published; \"hold\" keeps the rows "
-             "locked in an open transaction meanwhile, for tables without lease columns."},
+             "locked meanwhile, for tables without lease columns."},
     {.name = "batch_size",
      .type = OUTBOX_OPTION_INTEGER,
      .default_value = "500",

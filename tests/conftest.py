@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import processes, settings
-from harness.engines import Engine
+from harness.engines import Engine, SqliteEngine
 from harness.evidence import Delivered
 from harness.relay import Relay, pipeline
 
@@ -99,6 +99,7 @@ def pytest_unconfigure(config):
 def engines():
     """By name; their servers start when they are first asked for."""
     made = {name: Engine(name) for name in ("postgres", "mariadb", "mysql")}
+    made["sqlite"] = SqliteEngine()
     yield made
     for engine in made.values():
         engine.close()

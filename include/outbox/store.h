@@ -17,7 +17,8 @@ struct outbox_session;
 
 enum outbox_store_capability {
     OUTBOX_STORE_LEASE = 1u << 0,  /* claims with a committed lease: claim mode `lease` */
-    OUTBOX_STORE_HOLD = 1u << 1,   /* claims with row locks in an open transaction: mode `hold` */
+    OUTBOX_STORE_HOLD = 1u << 1,   /* claims with row locks that end with the session, as those of
+                                      an open transaction do: claim mode `hold` */
     OUTBOX_STORE_STREAM = 1u << 2, /* reads a log: claiming is reading on, settling confirms a
                                       position in order, retries are kept by the relay */
     OUTBOX_STORE_WAKE = 1u << 3    /* wake_arm() and wake_disarm() work */
@@ -273,8 +274,9 @@ struct outbox_store_ops {
 
     /* R. Claims up to max_events due events that nobody else holds, without waiting for a lock.
      * Mode lease: they are DELIVERING under `token` and that is committed before claim returns.
-     * Mode hold: they are locked in a transaction that stays open until they are settled or the
-     * claim is abandoned; one claim a session. *claim is set also when it holds no event. */
+     * Mode hold: they are locked, in a transaction that stays open or by what is as good, until
+     * they are settled or the claim is abandoned; one claim a session. *claim is set also when it
+     * holds no event. */
     enum outbox_status (*claim)(struct outbox_session *session,
                                 const struct outbox_claim_request *request,
                                 struct outbox_claim **claim, struct outbox_error *error);

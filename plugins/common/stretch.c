@@ -4,6 +4,10 @@
  */
 #include "stretch.h"
 
+#include <string.h>
+
+#define MINUTE INT64_C(60000000)
+
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -38,4 +42,14 @@ void stretch_name(enum outbox_partition_period period, struct stretch stretch,
 {
     bool begins = period_start(period, stretch.from) == stretch.from;
     period_name(begins ? period : OUTBOX_PERIOD_DAY, stretch.from, name);
+}
+
+void stretch_name_by_time(struct stretch stretch, char name[PERIOD_NAME])
+{
+    int64_t day = period_start(OUTBOX_PERIOD_DAY, stretch.from);
+    int minutes = (int)((stretch.from - day) / MINUTE);
+    period_name(OUTBOX_PERIOD_DAY, stretch.from, name);
+    size_t len = strlen(name);
+    if (minutes > 0)
+        (void)snprintf(name + len, PERIOD_NAME - len, "_%02d%02d", minutes / 60 % 24, minutes % 60);
 }

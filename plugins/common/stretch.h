@@ -25,4 +25,8 @@ bool stretch_missing(const struct stretch *taken, size_t count, enum outbox_part
 void stretch_name(enum outbox_partition_period period, struct stretch stretch,
                   char name[PERIOD_NAME]);
 
+/* The same by the minute when it begins, pYYYYMMDD_HHMM, where the day's name is taken: somebody
+ * cut by the days of another time zone. */
+void stretch_name_by_time(struct stretch stretch, char name[PERIOD_NAME]);
+
 #endif

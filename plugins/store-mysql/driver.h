@@ -208,10 +208,11 @@ enum outbox_status statement_run(struct outbox_session *session, enum statement 
                                  unsigned size, const char *what, MYSQL_STMT **executed,
                                  struct outbox_error *error) OUTBOX_MUST_USE;
 
-/* Fetches the rows one by one into `binds`; 1: a row, 0: no more, the result is freed, -1: failed.
- */
-int statement_fetch(struct outbox_session *session, MYSQL_STMT *statement, const char *what,
-                    struct outbox_error *error) OUTBOX_MUST_USE;
+/* Fetches the next row into what is bound; *more is false behind the last one, and the result is
+ * freed then. */
+enum outbox_status statement_fetch(struct outbox_session *session, MYSQL_STMT *statement,
+                                   const char *what, bool *more,
+                                   struct outbox_error *error) OUTBOX_MUST_USE;
 
 /* For what is asked rarely and answers little: calls `take` for each row with its values as text,
  * NULL for SQL NULL. */

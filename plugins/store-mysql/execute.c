@@ -135,7 +135,11 @@ static enum outbox_status failed(struct outbox_session *session, MYSQL_STMT *sta
                                  const char *what, struct outbox_error *error)
 {
     unsigned number = mysql_stmt_errno(statement);
-    return failure_of_server(session, number, mysql_stmt_error(statement), what, error);
+    if (number != 0)
+        return failure_of_server(session, number, mysql_stmt_error(statement), what, error);
+    /* While rows are fetched libmariadb writes it down for the connection alone. */
+    return failure_of_server(session, mysql_errno(session->client), mysql_error(session->client),
+                             what, error);
 }
 
 static enum outbox_status prepare(struct outbox_session *session, const char *sql, const char *what,
@@ -192,19 +196,19 @@ enum outbox_status statement_run(struct outbox_session *session, enum statement 
     return execute(session, *prepared, what, error);
 }
 
-int statement_fetch(struct outbox_session *session, MYSQL_STMT *statement, const char *what,
-                    struct outbox_error *error)
+enum outbox_status statement_fetch(struct outbox_session *session, MYSQL_STMT *statement,
+                                   const char *what, bool *more, struct outbox_error *error)
 {
     int fetched = mysql_stmt_fetch(statement);
-    if (fetched == 0 || fetched == MYSQL_DATA_TRUNCATED) /* of columns fetched one by one */
-        return 1;
+    *more = fetched == 0 || fetched == MYSQL_DATA_TRUNCATED; /* of columns fetched one by one */
+    if (*more)
+        return OUTBOX_OK;
     if (fetched == MYSQL_NO_DATA) {
         (void)mysql_stmt_free_result(statement);
-        return 0;
+        return OUTBOX_OK;
     }
-    (void)failed(session, statement, what, error);
-    session->lost = true; /* the rest of the answer is somewhere on its way */
-    return -1;
+    /* What the server says ends the answer: a limit of time, a deadlock. */
+    return failed(session, statement, what, error);
 }
 
 void statements_close(struct outbox_session *session)
@@ -253,8 +257,10 @@ static enum outbox_status take_answer(struct outbox_session *session, MYSQL_STMT
     bind_answer(&answer);
     if (mysql_stmt_bind_result(statement, answer.binds) != 0)
         return failed(session, statement, what, error);
-    int more;
-    while ((more = statement_fetch(session, statement, what, error)) > 0) {
+    enum outbox_status status;
+    bool more;
+    while ((status = statement_fetch(session, statement, what, &more, error)) == OUTBOX_OK &&
+           more) {
         for (unsigned i = 0; i < columns; i++) {
             size_t len = answer.lengths[i] < ANSWER_SIZE ? answer.lengths[i] : ANSWER_SIZE - 1;
             answer.text[i][len] = '\0';
@@ -263,7 +269,7 @@ static enum outbox_status take_answer(struct outbox_session *session, MYSQL_STMT
         if (take)
             take(context, values);
     }
-    return more == 0 ? OUTBOX_OK : OUTBOX_UNAVAILABLE;
+    return status;
 }
 
 enum outbox_status ask(struct outbox_session *session, const char *sql, const char *what,

@@ -307,11 +307,12 @@ enum outbox_status found_read(struct outbox_session *session, MYSQL_STMT *statem
     bind_row(&session->table, &row);
     if (mysql_stmt_bind_result(statement, row.binds) != 0)
         return failure_of_memory(error);
-    int more;
-    while ((more = statement_fetch(session, statement, what, error)) > 0)
+    enum outbox_status status;
+    bool more;
+    while ((status = statement_fetch(session, statement, what, &more, error)) == OUTBOX_OK && more)
         kept = kept && keep_row(&session->table, found, &row);
-    if (more < 0)
-        return OUTBOX_UNAVAILABLE;
+    if (status != OUTBOX_OK)
+        return status;
     return kept ? OUTBOX_OK : failure_of_memory(error);
 }
 

@@ -5,6 +5,7 @@
 #include "names.h"
 
 #include "buffer.h"
+#include "edit_distance.h"
 
 #include <stdlib.h>
 
@@ -133,33 +134,6 @@ static enum outbox_status split_table(struct names *names, const char *table, st
 
 /* ---- Columns ------------------------------------------------------------------------------ */
 
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* The number of letters to insert, drop or change; texts longer than the table are cut. */
-static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    enum { LONGEST = 32 };
-    size_t row[LONGEST + 1];
-    a_len = a_len < LONGEST ? a_len : LONGEST;
-    b_len = b_len < LONGEST ? b_len : LONGEST;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t above = row[j];
-            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[b_len];
-}
-
 static enum role nearest_role(const struct layout *layout, struct outbox_slice name)
 {
     enum role best = ROLE_EVENT_ID;
@@ -168,7 +142,7 @@ static enum role nearest_role(const struct layout *layout, struct outbox_slice n
         if (!layout_has(layout, (enum role)role))
             continue;
         const char *known = role_name((enum role)role);
-        size_t distance = edit_distance(name.data, (size_t)name.len, known, strlen(known));
+        size_t distance = edit_distance(name, outbox_slice_of(known));
         if (distance < best_distance) {
             best_distance = distance;
             best = (enum role)role;

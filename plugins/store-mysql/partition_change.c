@@ -24,21 +24,27 @@ static const char looking[] = "look into a partition of";
 static const struct {
     const char *number;
     enum part_outcome outcome;
-    const char *words; /* NULL: the server's own */
+    const char *words; /* NULL: the server's own; "": it took longer than it may */
 } meanings[] = {
-    {"1205", PART_BUSY, OTHERS},
-    {"1213", PART_BUSY, OTHERS},
-    {"3024", PART_BUSY, "busy: looking through it takes longer than everybody else may wait"},
-    {"1969", PART_BUSY, "busy: looking through it takes longer than everybody else may wait"},
-    {"1493", PART_RACED, NULL}, /* bounds out of order: somebody has cut there, too */
-    {"1507", PART_RACED, NULL}, /* no such partition */
-    {"1517", PART_RACED, NULL}, /* the name is taken */
+    {"1205", PART_BUSY, OTHERS}, {"1213", PART_BUSY, OTHERS}, {"3024", PART_BUSY, ""},
+    {"1969", PART_BUSY, ""},     {"1493", PART_RACED, NULL}, /* bounds out of order: somebody has
+                                                                cut there, too */
+    {"1507", PART_RACED, NULL},                              /* no such partition */
+    {"1517", PART_RACED, NULL},                              /* the name is taken */
     {"1520", PART_RACED, NULL}, /* the bounds are not those of what is cut */
     {"1735", PART_RACED, NULL}, /* no such partition, in a SELECT */
 };
 
+static const char slow_look[] =
+    "busy: looking through it takes longer than everybody else may wait";
+static const char slow_scan[] =
+    "busy: looking through it takes longer than statement_timeout: raise that";
+static const char slow_cut[] =
+    "busy: it takes longer than statement_timeout to move the events that wait behind it: raise "
+    "that, at an hour when writers can wait";
+
 static struct part_change judge(struct outbox_session *session, enum outbox_status status,
-                                struct outbox_error *error)
+                                const char *slow, struct outbox_error *error)
 {
     struct part_change change = {PART_FAILED, status, 0};
     if (status == OUTBOX_OK)
@@ -49,8 +55,9 @@ static struct part_change judge(struct outbox_session *session, enum outbox_stat
         if (strcmp(error->native, meanings[i].number) != 0)
             continue;
         change.outcome = meanings[i].outcome;
-        if (meanings[i].words)
-            (void)outbox_fail(error, status, meanings[i].number, "%s", meanings[i].words);
+        const char *words = meanings[i].words;
+        if (words)
+            (void)outbox_fail(error, status, meanings[i].number, "%s", words[0] ? words : slow);
         return change;
     }
     if (status == OUTBOX_DENIED)
@@ -117,7 +124,8 @@ struct part_change part_cut(struct outbox_session *session, const struct part_se
     char *text = buffer_take(&sql);
     if (!text)
         return out_of_memory(error);
-    struct part_change change = judge(session, command_run(session, text, cutting, error), error);
+    struct part_change change =
+        judge(session, command_run(session, text, cutting, error), slow_cut, error);
     free(text);
     return change;
 }
@@ -197,7 +205,7 @@ static struct part_change count_unfinished(struct outbox_session *session, const
     parameters_start(session);
     enum outbox_status status = ask(session, sql, looking, take_number, &events, error);
     free(sql);
-    change = judge(session, status, error);
+    change = judge(session, status, locked ? slow_look : slow_scan, error);
     change.events = events;
     if (change.outcome == PART_DONE && events > 0)
         change.outcome = PART_IN_USE;
@@ -240,7 +248,8 @@ static struct part_change prove_and_drop(struct outbox_session *session, const s
                                          struct outbox_error *error)
 {
     int64_t bound = -1;
-    struct part_change change = judge(session, read_bound(session, part, &bound, error), error);
+    struct part_change change =
+        judge(session, read_bound(session, part, &bound, error), slow_look, error);
     if (change.outcome == PART_DONE && bound != part->until / 1000000)
         change.outcome = PART_RACED;
     if (change.outcome == PART_DONE)
@@ -253,7 +262,7 @@ static struct part_change prove_and_drop(struct outbox_session *session, const s
     char *text = buffer_take(&sql);
     if (!text)
         return out_of_memory(error);
-    change = judge(session, command_run(session, text, dropping, error), error);
+    change = judge(session, command_run(session, text, dropping, error), slow_look, error);
     free(text);
     return change;
 }
@@ -267,7 +276,8 @@ struct part_change part_drop(struct outbox_session *session, const struct part_s
     char *text = buffer_take(&sql);
     if (!text)
         return out_of_memory(error);
-    struct part_change change = judge(session, command_run(session, text, dropping, error), error);
+    struct part_change change =
+        judge(session, command_run(session, text, dropping, error), slow_look, error);
     free(text);
     if (change.outcome != PART_DONE)
         return change;

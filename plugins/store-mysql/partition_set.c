@@ -111,6 +111,14 @@ static enum outbox_status judge(const struct outbox_session *session, const stru
 
 /* ---- What each is for --------------------------------------------------------------------- */
 
+/* Less than a period is none: somebody cuts by the days of another time zone. */
+static bool is_gap(enum outbox_partition_period period, int64_t from, int64_t until)
+{
+    if (from == INT64_MIN || from >= until)
+        return from < until;
+    return period_start(period, from) == from || period_next(period, from) < until;
+}
+
 /* A partition that is called as the last period that it holds is for that alone: what it holds
  * before is a gap. What has no bound is there to be cut. */
 static struct stretch taken_by(const struct part *part, enum outbox_partition_period period)
@@ -123,7 +131,7 @@ static struct stretch taken_by(const struct part *part, enum outbox_partition_pe
         return stretch;
     int64_t start = period_start(period, part->until - 1);
     period_name(period, start, name);
-    if (strcasecmp(name, part->name) == 0 && start > stretch.from)
+    if (strcasecmp(name, part->name) == 0 && is_gap(period, stretch.from, start))
         stretch.from = start;
     return stretch;
 }

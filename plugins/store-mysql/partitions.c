@@ -10,6 +10,12 @@
 /* New partitions that one statement makes: it takes the table for itself as long as it works. */
 enum { CUT_MAX = 128 };
 
+/* Periods that are made up for, where nobody has tended the table: an event with an id of a wrong
+ * time must not make a partition for each day since 1970. */
+enum { BACK_MAX = 128 };
+#define LONGEST_MONTH (INT64_C(31) * 86400 * 1000000)
+#define DAY (INT64_C(86400) * 1000000)
+
 struct tending {
     struct outbox_session *session;
     const struct outbox_partition_request *request;
@@ -24,6 +30,11 @@ static struct part_change note_busy(struct tending *tending, struct part_change 
 {
     tending->is_busy |= change.outcome == PART_BUSY;
     return change;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static struct stretch stretch_of(const struct part *part)
@@ -47,6 +58,14 @@ static bool next_missing(const struct tending *tending, int64_t at, int64_t end,
                            end, missing);
 }
 
+static bool is_taken(const struct part_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcasecmp(set->parts[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static void plan_cut(const struct tending *tending, int64_t at, int64_t end, struct cut *cut)
 {
     struct stretch missing;
@@ -58,6 +77,8 @@ static void plan_cut(const struct tending *tending, int64_t at, int64_t end, str
         cut->index = index;
         struct part *made = &cut->made[cut->count++];
         stretch_name(tending->request->period, missing, made->name);
+        if (is_taken(&tending->set, made->name))
+            stretch_name_by_time(missing, made->name);
         made->from = missing.from;
         made->until = at = missing.until;
     }
@@ -118,8 +139,15 @@ static enum outbox_status make_cut(struct tending *tending, const struct cut *cu
     }
 }
 
+static int64_t first_made_up_for(const struct tending *tending)
+{
+    enum outbox_partition_period period = tending->request->period;
+    return period_start(period, tending->now -
+                                    BACK_MAX * (period == OUTBOX_PERIOD_DAY ? DAY : LONGEST_MONTH));
+}
+
 /* Where to begin: with what was made after the last period that has a partition, if it waits in the
- * one behind it. */
+ * one behind it. What is older than is made up for goes into the first that is made. */
 static enum outbox_status find_start(struct tending *tending, int64_t *at,
                                      struct outbox_error *error)
 {
@@ -131,7 +159,7 @@ static enum outbox_status find_start(struct tending *tending, int64_t *at,
     int64_t oldest;
     enum outbox_status status = part_oldest(tending->session, set, last, &oldest, error);
     if (oldest < *at)
-        *at = oldest > set->parts[last].from ? oldest : set->parts[last].from;
+        *at = later(later(oldest, set->parts[last].from), first_made_up_for(tending));
     return status;
 }
 

@@ -241,11 +241,12 @@ enum outbox_status rows_read(struct outbox_session *session, MYSQL_STMT *stateme
     if (mysql_stmt_bind_result(statement, row.binds) != 0)
         return failure_of_server(session, mysql_stmt_errno(statement), mysql_stmt_error(statement),
                                  what, error);
-    int more;
-    while ((more = statement_fetch(session, statement, what, error)) > 0)
+    enum outbox_status status;
+    bool more;
+    while ((status = statement_fetch(session, statement, what, &more, error)) == OUTBOX_OK && more)
         read = read && read_row(statement, &session->table, claim, &row);
-    if (more < 0)
-        return session_interrupted(session) ? OUTBOX_INTERRUPTED : OUTBOX_UNAVAILABLE;
+    if (status != OUTBOX_OK)
+        return status;
     if (read)
         return OUTBOX_OK;
     return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "%s %s: out of memory", what,

@@ -124,13 +124,21 @@ void add_delivered(struct builder *sql)
     add_still_ours(sql);
 }
 
+/* A producer may leave it NULL, where the column allows that. */
+static void add_attempts(struct builder *sql)
+{
+    ADD(sql, "COALESCE(t.%s, 0)", sql->column[ROLE_ATTEMPTS]);
+}
+
 /* A row that is at the end of its column's range must not fail the statement for all others. */
 static void add_charged(struct builder *sql, const char *comma, const char *charge)
 {
     const char *attempts = sql->column[ROLE_ATTEMPTS];
-    ADD(sql, "%st.%s = CASE WHEN t.%s < %lld THEN t.%s + %s ELSE t.%s END", comma, attempts,
-        attempts, (long long)sql->table->columns[ROLE_ATTEMPTS].greatest, attempts, charge,
-        attempts);
+    ADD(sql, "%st.%s = CASE WHEN ", comma, attempts);
+    add_attempts(sql);
+    ADD(sql, " < %lld THEN ", (long long)sql->table->columns[ROLE_ATTEMPTS].greatest);
+    add_attempts(sql);
+    ADD(sql, " + %s ELSE t.%s END", charge, attempts);
 }
 
 /* NULL leaves it as it is. outcome.c has seen to it that the column's character set has all of it.
@@ -265,7 +273,9 @@ static void add_reaped(struct builder *sql, const char *state, const char *compa
     add_keys(sql);
     ADD(sql, " AND t.%s = %s", sql->column[ROLE_STATUS], state);
     add_is_expired(sql);
-    ADD(sql, " AND t.%s %s ? - 1", sql->column[ROLE_ATTEMPTS], comparison);
+    ADD(sql, " AND ");
+    add_attempts(sql);
+    ADD(sql, " %s ? - 1", comparison);
 }
 
 void add_reap_dead(struct builder *sql)
@@ -280,10 +290,11 @@ void add_reap_returned(struct builder *sql)
 {
     add_update(sql);
     ADD(sql, "t.%s = %s", sql->column[ROLE_STATUS], sql->state[STATE_PENDING]);
-    if (has(sql, ROLE_AVAILABLE_AT))
-        ADD(sql,
-            ", t.%s = LEAST(NOW(6) + INTERVAL CAST(LEAST(? * POW(2, LEAST(GREATEST(t.%s, 0), 62)),"
-            " ?) AS SIGNED) MICROSECOND, %s)",
-            sql->column[ROLE_AVAILABLE_AT], sql->column[ROLE_ATTEMPTS], LAST_TIMESTAMP);
+    if (has(sql, ROLE_AVAILABLE_AT)) {
+        ADD(sql, ", t.%s = LEAST(NOW(6) + INTERVAL CAST(LEAST(? * POW(2, LEAST(GREATEST(",
+            sql->column[ROLE_AVAILABLE_AT]);
+        add_attempts(sql);
+        ADD(sql, ", 0), 62)), ?) AS SIGNED) MICROSECOND, %s)", LAST_TIMESTAMP);
+    }
     add_reaped(sql, sql->state[STATE_DELIVERING], "<");
 }

@@ -322,13 +322,15 @@ static enum outbox_status read_partitions(struct outbox_session *session, struct
 
 /* ---- Rights and existence ----------------------------------------------------------------- */
 
-/* Whether a DELETE would be allowed: its plan is asked for, which needs the same right. */
+/* Whether a DELETE would be allowed: its plan is asked for, which needs the same right. As JSON it
+ * is one column; as a table it has twelve in MySQL. */
 static enum outbox_status read_delete_right(struct outbox_session *session, struct table *table,
                                             struct outbox_error *error)
 {
     struct buffer sql = {0};
     struct outbox_error refusal = OUTBOX_ERROR_INIT;
-    buffer_text(&sql, "EXPLAIN DELETE FROM %s WHERE FALSE", session->store->names.table);
+    buffer_text(&sql, "EXPLAIN FORMAT = JSON DELETE FROM %s WHERE FALSE",
+                session->store->names.table);
     char *text = buffer_take(&sql);
     if (!text)
         return failure_of_memory(error);

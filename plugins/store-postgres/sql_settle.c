@@ -80,8 +80,9 @@ static const char *greatest_attempts(const struct builder *sql)
 static void add_charged(struct builder *sql, const char *charge)
 {
     const char *attempts = sql->column[ROLE_ATTEMPTS];
-    ADD(sql, "%s = CASE WHEN t.%s < %s THEN t.%s + %s ELSE t.%s END", attempts, attempts,
-        greatest_attempts(sql), attempts, charge, attempts);
+    /* A producer may leave it NULL, where the column allows that. */
+    ADD(sql, "%s = CASE WHEN t.%s >= %s THEN t.%s ELSE coalesce(t.%s, 0) + %s END", attempts,
+        attempts, greatest_attempts(sql), attempts, attempts, charge);
 }
 
 /* The state that a condition on the row decides: dead, else pending. */
@@ -190,8 +191,8 @@ void sql_reap(struct builder *sql)
     const char *locked_at = sql->column[ROLE_LOCKED_AT], *locked_by = sql->column[ROLE_LOCKED_BY];
     const char *attempts = sql->column[ROLE_ATTEMPTS], *available = sql->column[ROLE_AVAILABLE_AT];
     const char *id = sql->table->by_tid ? "ctid" : sql->column[ROLE_EVENT_ID];
-    char is_dead[176];
-    (void)snprintf(is_dead, sizeof(is_dead), "t.%s >= $6::bigint - 1", attempts);
+    char is_dead[192];
+    (void)snprintf(is_dead, sizeof(is_dead), "coalesce(t.%s, 0) >= $6::bigint - 1", attempts);
     add_expired(sql);
     ADD(sql, " UPDATE %s t SET ", sql->name);
     add_dead_or_pending(sql, is_dead);
@@ -199,8 +200,8 @@ void sql_reap(struct builder *sql)
     add_charged(sql, "1");
     ADD(sql,
         ", %s = CASE WHEN %s THEN t.%s ELSE statement_timestamp()"
-        " + least($8::bigint, $7::bigint * power(2::double precision, greatest(least(t.%s, 62), "
-        "0)))"
+        " + least($8::bigint, $7::bigint * power(2::double precision, greatest(least("
+        "coalesce(t.%s, 0), 62), 0)))"
         " * interval '1 microsecond' END",
         available, is_dead, available, attempts);
     if (sql->table->has[ROLE_LAST_ERROR])

@@ -4,6 +4,7 @@
  */
 #include "failure.h"
 #include "ops.h"
+#include "template.h"
 #include "uuid.h"
 
 #include <inttypes.h>
@@ -22,7 +23,8 @@ enum {
     AT_AVAILABLE,
     AT_ORDERING_KEY,
     AT_AGGREGATE_TYPE,
-    AT_AGGREGATE_ID
+    AT_AGGREGATE_ID,
+    AT_CREATED_TS
 };
 
 /* Statements for the length of one call, and which event it is at. */
@@ -40,28 +42,23 @@ static enum outbox_status refuse(const struct inserter *inserter, struct outbox_
                        id.data ? id.data : "not given", why);
 }
 
-static const char *optional_column(const struct shape *shape, enum role role, const char *text)
-{
-    return shape->has[role] ? text : "";
-}
+/* What the table has no column for, and what it makes itself, is not named. */
+static const char insert_pattern[] =
+    "INSERT INTO {table}({event_id},{event_type},{payload},[[status|{status},]]"
+    "[[attempts|{attempts},]][[headers|{headers},]][[partition_key|{partition_key},]]"
+    "[[available_at|{available_at},]][[created_at|{created_at},]][[updated_at|{updated_at},]]"
+    "[[ordering_key|{ordering_key},]][[aggregate_type|{aggregate_type},]]"
+    "[[aggregate_id|{aggregate_id},]][[created_ts|{created_ts},]]{end}) "
+    "VALUES(?1,?2,?3,[[status|{PENDING},]][[attempts|0,]][[headers|coalesce(?4,'{}'),]]"
+    "[[partition_key|?5,]][[available_at|?7,]][[created_at|?6,]][[updated_at|?6,]]"
+    "[[ordering_key|?8,]][[aggregate_type|?9,]][[aggregate_id|?10,]][[created_ts|?11,]]{end})";
 
-/* A table made elsewhere need not have the last three columns. */
 static char *insert_sql(const struct outbox_session *session)
 {
-    const struct shape *shape = &session->shape;
-    char *pattern = sqlite3_mprintf(
-        "INSERT INTO {table}({event_id},{event_type},{payload},{headers},{partition_key},"
-        "{available_at},{created_at},{updated_at},{status},{attempts}%s%s%s) "
-        "VALUES(?1,?2,?3,coalesce(?4,'{}'),?5,?7,?6,?6,'PENDING',0%s%s%s)",
-        optional_column(shape, ROLE_ORDERING_KEY, ",{ordering_key}"),
-        optional_column(shape, ROLE_AGGREGATE_TYPE, ",{aggregate_type}"),
-        optional_column(shape, ROLE_AGGREGATE_ID, ",{aggregate_id}"),
-        optional_column(shape, ROLE_ORDERING_KEY, ",?8"),
-        optional_column(shape, ROLE_AGGREGATE_TYPE, ",?9"),
-        optional_column(shape, ROLE_AGGREGATE_ID, ",?10"));
-    char *sql = pattern ? columns_sql(&session->store->columns, shape, pattern) : NULL;
-    sqlite3_free(pattern);
-    return sql;
+    struct shape given = session->shape;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        given.has[role] = given.has[role] && !given.generated[role];
+    return template_sql(&session->store->columns, &given, insert_pattern);
 }
 
 static enum outbox_status inserter_init(struct inserter *inserter, struct outbox_error *error)
@@ -76,6 +73,34 @@ static enum outbox_status inserter_init(struct inserter *inserter, struct outbox
     int code = sqlite3_prepare_v2(session->db, sql, -1, &inserter->insert, NULL);
     free(sql);
     return code == SQLITE_OK ? OUTBOX_OK : failure(session, doing, error);
+}
+
+/* The length of the UTF-8 character at `at`, which is no NUL; 0 if there is none. */
+static int character_len(const unsigned char *at, const unsigned char *end)
+{
+    int len = *at == 0 ? 0 : *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+    if (*at > 0xf4 || end - at < len)
+        return 0;
+    for (int i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool overlong = (*at == 0xe0 && at[1] < 0xa0) || (*at == 0xf0 && at[1] < 0x90);
+    bool beyond = (*at == 0xed && at[1] > 0x9f) || (*at == 0xf4 && at[1] > 0x8f);
+    return overlong || beyond ? 0 : len;
+}
+
+/* What SQLite keeps as it is if it is stored as text. */
+static bool is_text(struct outbox_slice bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.data, *end = at + bytes.len;
+    while (at < end) {
+        int len = character_len(at, end);
+        if (len == 0)
+            return false;
+        at += len;
+    }
+    return true;
 }
 
 static bool has_nul(struct outbox_slice text)
@@ -98,15 +123,39 @@ static const char *wrong_text(const struct outbox_new_event *event)
     return NULL;
 }
 
-static const char *missing_column(const struct shape *shape, const struct outbox_new_event *event)
+/* ROLE_NONE if the table has a column for all that the event has. */
+static enum role missing_column(const struct shape *shape, const struct outbox_new_event *event)
 {
-    if (event->ordering_key.data && !shape->has[ROLE_ORDERING_KEY])
-        return "has an ordering_key, and the table no such column: run `outbox-relay init`";
-    if (event->aggregate_type.data && !shape->has[ROLE_AGGREGATE_TYPE])
-        return "has an aggregate_type, and the table no such column: run `outbox-relay init`";
-    if (event->aggregate_id.data && !shape->has[ROLE_AGGREGATE_ID])
-        return "has an aggregate_id, and the table no such column: run `outbox-relay init`";
-    return NULL;
+    const struct {
+        enum role role;
+        bool given;
+    } optional[] = {{ROLE_HEADERS, event->headers.data != NULL},
+                    {ROLE_PARTITION_KEY, event->partition_key.data != NULL},
+                    {ROLE_ORDERING_KEY, event->ordering_key.data != NULL},
+                    {ROLE_AGGREGATE_TYPE, event->aggregate_type.data != NULL},
+                    {ROLE_AGGREGATE_ID, event->aggregate_id.data != NULL},
+                    {ROLE_AVAILABLE_AT, event->available_at != 0}};
+    for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+        if (optional[i].given && !shape->has[optional[i].role])
+            return optional[i].role;
+    }
+    return ROLE_NONE;
+}
+
+static enum outbox_status check_columns(const struct inserter *inserter,
+                                        const struct outbox_new_event *event,
+                                        struct outbox_error *error)
+{
+    const struct layout *layout = inserter->session->store->layout;
+    enum role missing = missing_column(&inserter->session->shape, event);
+    char why[160];
+    if (missing == ROLE_NONE)
+        return OUTBOX_OK;
+    (void)snprintf(why, sizeof(why), "the table has no column for %s%s", role_name(missing),
+                   layout->added     ? "; `outbox-relay init` adds it"
+                   : layout->is_open ? "; `columns` names it if there is one"
+                                     : "");
+    return refuse(inserter, event->id, "", why, error);
 }
 
 /* NULL is no object either, but then the table's default takes its place. */
@@ -130,10 +179,9 @@ static enum outbox_status headers_are_object(struct inserter *inserter, struct o
     return status;
 }
 
+/* A parameter that the statement does not have is no failure: the table lacks the column. */
 static void bind_slice(sqlite3_stmt *statement, int at, struct outbox_slice text)
 {
-    if (sqlite3_bind_parameter_count(statement) < at && !text.data)
-        return;
     (void)sqlite3_bind_text64(statement, at, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
@@ -150,6 +198,28 @@ static enum outbox_status bind_id(struct inserter *inserter, struct outbox_slice
     return OUTBOX_OK;
 }
 
+/* The first 48 bits of a UUID of version 7 are milliseconds; another id tells no time. */
+static int64_t seconds_of(const struct outbox_session *session, struct outbox_slice id)
+{
+    unsigned char bytes[16];
+    int64_t milliseconds = 0;
+    if (!uuid_parse(id.data, id.len, bytes) || bytes[6] >> 4 != 7)
+        return session->now / 1000000;
+    for (int i = 0; i < 6; i++)
+        milliseconds = milliseconds << 8 | bytes[i];
+    return milliseconds / 1000;
+}
+
+/* As text where the column is for that and it is text, which every program can then read. */
+static void bind_payload(struct inserter *inserter, struct outbox_slice payload)
+{
+    if (inserter->session->shape.payload_is_text && is_text(payload))
+        bind_slice(inserter->insert, AT_PAYLOAD, payload);
+    else
+        (void)sqlite3_bind_blob64(inserter->insert, AT_PAYLOAD, payload.data, payload.len,
+                                  SQLITE_STATIC);
+}
+
 /* `id` and `bytes` must stay until the statement has run. */
 static enum outbox_status bind_event(struct inserter *inserter,
                                      const struct outbox_new_event *event, struct outbox_slice id,
@@ -163,8 +233,8 @@ static enum outbox_status bind_event(struct inserter *inserter,
     struct instant available =
         event->available_at ? instant_of(event->available_at) : session->now_text;
     bind_slice(insert, AT_TYPE, event->type);
-    (void)sqlite3_bind_blob64(insert, AT_PAYLOAD, event->payload.data, event->payload.len,
-                              SQLITE_STATIC);
+    bind_payload(inserter, event->payload);
+    (void)sqlite3_bind_int64(insert, AT_CREATED_TS, seconds_of(session, id));
     bind_slice(insert, AT_HEADERS, event->headers);
     bind_slice(insert, AT_PARTITION_KEY, event->partition_key);
     (void)sqlite3_bind_text(insert, AT_NOW, session->now_text.text, INSTANT_LEN, SQLITE_STATIC);
@@ -191,13 +261,14 @@ static enum outbox_status insert_one(struct inserter *inserter,
                                      const struct outbox_new_event *event,
                                      struct outbox_error *error)
 {
+    const struct shape *shape = &inserter->session->shape;
     const char *wrong = wrong_text(event);
-    if (!wrong)
-        wrong = missing_column(&inserter->session->shape, event);
     if (wrong)
         return refuse(inserter, event->id, "", wrong, error);
     bool object = false;
-    enum outbox_status status = headers_are_object(inserter, event->headers, &object, error);
+    enum outbox_status status = check_columns(inserter, event, error);
+    if (status == OUTBOX_OK)
+        status = headers_are_object(inserter, event->headers, &object, error);
     if (status != OUTBOX_OK)
         return status;
     if (!object)
@@ -205,7 +276,9 @@ static enum outbox_status insert_one(struct inserter *inserter,
     char made[UUID_LEN];
     unsigned char bytes[16];
     struct outbox_slice id = event->id;
-    if (!id.data) {
+    if (!id.data && shape->id_is_number && !shape->id_is_rowid)
+        return refuse(inserter, id, "", "the table's ids are numbers, so one must be given", error);
+    if (!id.data && !shape->id_is_rowid) {
         if (!uuid_make(inserter->session->now, made))
             return outbox_fail(error, OUTBOX_INTERNAL, "", "%s: the system gives no random bytes",
                                doing);

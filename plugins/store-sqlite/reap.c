@@ -99,7 +99,7 @@ static enum outbox_status reap_one(struct outbox_session *session,
                        "attempt %" PRId64 ": the lease of %s expired before an outcome was written",
                        attempts, item->owner);
     (void)sqlite3_bind_int64(reap, 1, item->rowid);
-    (void)sqlite3_bind_text(reap, 2, dead ? "DEAD" : "PENDING", -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int(reap, 2, dead);
     (void)sqlite3_bind_int64(reap, 4, attempts);
     (void)sqlite3_bind_text(reap, 3, session->now_text.text, INSTANT_LEN, SQLITE_STATIC);
     (void)sqlite3_bind_text(reap, 5, reason, len, SQLITE_STATIC);
@@ -135,7 +135,10 @@ enum outbox_status store_reap(struct outbox_session *session,
     result->dead = 0;
     enum outbox_status status = session_ready(session, false, error);
     if (status == OUTBOX_OK)
-        status = session_read_clock(session, doing, error);
+        status = session_require_shape(session, error);
+    if (status != OUTBOX_OK || !shape_leases(&session->shape))
+        return status;
+    status = session_read_clock(session, doing, error);
     /* First without the write lock: almost always there is none. */
     if (status == OUTBOX_OK)
         status = find_expired(session, request, session->now, NULL, &found, error);

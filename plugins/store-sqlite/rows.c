@@ -8,6 +8,10 @@
 
 #define POINTER_TYPE "outbox-row-set"
 
+/* For a dead event that stays pending, where the relay says nothing of it, being of a version that
+ * gives it no delay. Microseconds. */
+#define BURIED_DELAY INT64_C(3600000000)
+
 enum { COLUMN_KEY, COLUMN_ERROR, COLUMN_AVAILABLE, COLUMN_CHARGE, COLUMN_SET };
 
 static const char declaration[] = "CREATE TABLE rows(key,error,available,charge,row_set HIDDEN)";
@@ -17,6 +21,19 @@ struct cursor {
     const struct row_set *set;
     uint64_t at; /* in the settlements, or in the claim's rows */
 };
+
+uint32_t settlement_verdict(const struct outbox_settlement *settlement, bool buries)
+{
+    bool dead = settlement->verdict == OUTBOX_SETTLE_DEAD;
+    return dead && !buries ? OUTBOX_SETTLE_RETRY : settlement->verdict;
+}
+
+int64_t settlement_delay(const struct outbox_settlement *settlement)
+{
+    if (settlement->verdict == OUTBOX_SETTLE_DEAD && settlement->delay <= 0)
+        return BURIED_DELAY;
+    return settlement->delay > 0 ? settlement->delay : 0;
+}
 
 static uint64_t set_count(const struct row_set *set)
 {
@@ -34,7 +51,8 @@ static void skip_other_verdicts(struct cursor *cursor)
 {
     while (cursor->at < set_count(cursor->set)) {
         const struct outbox_settlement *settlement = settlement_at(cursor);
-        if (!settlement || settlement->verdict == cursor->set->verdict)
+        if (!settlement ||
+            settlement_verdict(settlement, cursor->set->buries) == cursor->set->verdict)
             return;
         cursor->at++;
     }
@@ -132,17 +150,38 @@ static void give_key(sqlite3_context *context, const struct claimed_row *row)
         sqlite3_result_text64(context, row->bytes.data, row->bytes.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static void give_error(sqlite3_context *context, const struct outbox_settlement *settlement)
+/* The bytes of the first so many characters; a byte that begins none counts with the one before. */
+static uint64_t length_of(struct outbox_slice text, uint32_t chars)
 {
-    if (settlement->error.data)
-        sqlite3_result_text64(context, settlement->error.data, settlement->error.len, SQLITE_STATIC,
-                              SQLITE_UTF8);
+    uint64_t at = 0;
+    for (uint32_t count = 0; at < text.len; at++) {
+        bool begins = ((unsigned char)text.data[at] & 0xc0) != 0x80;
+        if (begins && count++ == chars)
+            break;
+    }
+    return at;
+}
+
+static void give_error(sqlite3_context *context, const struct row_set *set,
+                       const struct outbox_settlement *settlement)
+{
+    struct outbox_slice error = settlement->error;
+    if (error.data && set->error_chars > 0)
+        error.len = length_of(error, set->error_chars);
+    if (error.data)
+        sqlite3_result_text64(context, error.data, error.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* A retry is an attempt; what is dead says so itself. */
+static int charge_of(const struct outbox_settlement *settlement)
+{
+    return settlement->verdict == OUTBOX_SETTLE_RETRY || settlement->charge ? 1 : 0;
 }
 
 static void give_available(sqlite3_context *context, const struct row_set *set,
                            const struct outbox_settlement *settlement)
 {
-    struct instant available = instant_of(instant_add(set->now, settlement->delay));
+    struct instant available = instant_of(instant_add(set->now, settlement_delay(settlement)));
     sqlite3_result_text(context, available.text, INSTANT_LEN, SQLITE_TRANSIENT);
 }
 
@@ -154,11 +193,11 @@ static int rows_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     if (column == COLUMN_KEY)
         give_key(context, &cursor->set->claim->rows[settlement ? settlement->index : cursor->at]);
     else if (settlement && column == COLUMN_ERROR)
-        give_error(context, settlement);
+        give_error(context, cursor->set, settlement);
     else if (settlement && column == COLUMN_AVAILABLE)
         give_available(context, cursor->set, settlement);
     else if (settlement && column == COLUMN_CHARGE)
-        sqlite3_result_int(context, settlement->charge ? 1 : 0);
+        sqlite3_result_int(context, charge_of(settlement));
     return SQLITE_OK;
 }
 

@@ -2,9 +2,11 @@
  * schema.c - the table: printed, made, checked
  * SPDX-License-Identifier: MIT
  */
+#include "ddl.h"
 #include "failure.h"
 #include "ops.h"
 #include "plan.h"
+#include "template.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -13,82 +15,6 @@
 #include <unistd.h>
 
 static const char doing[] = "make the table";
-
-#define CLOCK "strftime('%Y-%m-%d %H:%M:%f','now')"
-
-/* 2006-01-02 15:04:05, with a fraction of up to three digits or none. */
-#define IS_TIME(column)                                                                            \
-    "length(" column ") BETWEEN 19 AND 23 AND " column " GLOB "                                    \
-    "'[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9]*' "               \
-    "AND substr(" column ",20) NOT GLOB '*[^.0-9]*'"
-
-/* No AUTOINCREMENT: a row number may come back once the last row was deleted, but among the rows
- * that are there a later row always has the higher one, and that is all that order needs;
- * AUTOINCREMENT would have every producer write to one more table. `status` and what else the relay
- * changes stands before headers and payload, so that reading it never follows a long payload
- * through its pages. The check of status is no IN (...): for that SQLite would fill a temporary
- * table for every row that changes, a quarter of the work. The check of available_at is there
- * because a time written otherwise ('T' for the blank, a number) would sort wrong and make an event
- * wait a day or for ever, without a word.
- */
-static const char create_table[] =
-    "CREATE TABLE {table} (\n"
-    "    {seq} INTEGER PRIMARY KEY,\n"
-    "    {event_id} TEXT NOT NULL UNIQUE,\n"
-    "    {event_type} TEXT NOT NULL,\n"
-    "    {partition_key} TEXT,\n"
-    "    {ordering_key} TEXT,\n"
-    "    {aggregate_type} TEXT,\n"
-    "    {aggregate_id} TEXT,\n"
-    "    {status} TEXT NOT NULL DEFAULT 'PENDING'\n"
-    "        CHECK ({status}='PENDING' OR {status}='DELIVERING'\n"
-    "            OR {status}='DELIVERED' OR {status}='DEAD'),\n"
-    "    {attempts} INTEGER NOT NULL DEFAULT 0,\n"
-    "    {available_at} TEXT NOT NULL DEFAULT (" CLOCK ")\n"
-    "        CHECK (" IS_TIME("{available_at}") "),\n"
-                                                "    {locked_by} TEXT,\n"
-                                                "    {locked_at} TEXT,\n"
-                                                "    {delivered_at} TEXT,\n"
-                                                "    {created_at} TEXT NOT NULL DEFAULT (" CLOCK
-                                                "),\n"
-                                                "    {updated_at} TEXT NOT NULL DEFAULT (" CLOCK
-                                                "),\n"
-                                                "    {last_error} TEXT,\n"
-                                                "    {headers} TEXT NOT NULL DEFAULT '{}',\n"
-                                                "    {payload} BLOB NOT NULL\n"
-                                                ")";
-
-/* An index that a statement needs. */
-struct index {
-    enum statement user;
-    const char *sql;
-    const char *without; /* what is slow without it */
-    bool implied;        /* a table that this driver makes has it anyway */
-};
-
-static const struct index indexes[] = {
-    {STATEMENT_CLAIM,
-     "CREATE INDEX IF NOT EXISTS {index:pending} ON {table} ({available_at}) "
-     "WHERE {status}='PENDING'",
-     "every claim reads the whole table", false},
-    {STATEMENT_EXPIRED,
-     "CREATE INDEX IF NOT EXISTS {index:delivering} ON {table} ({locked_at}) "
-     "WHERE {status}='DELIVERING'",
-     "looking for expired leases reads the whole table", false},
-    {STATEMENT_COUNT_DEAD,
-     "CREATE INDEX IF NOT EXISTS {index:dead} ON {table} ({updated_at}) WHERE {status}='DEAD'",
-     "the number of dead events is not known", false},
-    {STATEMENT_DELIVERED,
-     "CREATE UNIQUE INDEX IF NOT EXISTS {index:event_id} ON {table} ({event_id})",
-     "every claim and settle reads the whole table", true},
-};
-
-#define INDEX_COUNT (sizeof(indexes) / sizeof(indexes[0]))
-
-/* Columns that a table made elsewhere lacks and that can be added to it. */
-static const enum role addable[] = {ROLE_ORDERING_KEY, ROLE_AGGREGATE_TYPE, ROLE_AGGREGATE_ID};
-
-#define ADDABLE_COUNT (sizeof(addable) / sizeof(addable[0]))
 
 struct emitter {
     outbox_schema_line *emit;
@@ -108,17 +34,18 @@ static void emit_lines(const struct emitter *emitter, const char *text)
 
 #define finding(emitter, level, ...)                                                               \
     do {                                                                                           \
-        char finding_line[512];                                                                    \
+        char finding_line[1024];                                                                   \
         (void)snprintf(finding_line, sizeof(finding_line), __VA_ARGS__);                           \
         (emitter)->emit((emitter)->context, (level), finding_line);                                \
     } while (0)
 
 /* ---- PRINT -------------------------------------------------------------------------------- */
 
-static enum outbox_status print_sql(struct outbox_store *store, const struct emitter *emitter,
-                                    const char *pattern, struct outbox_error *error)
+static enum outbox_status print_sql(const struct outbox_store *store, const struct shape *wanted,
+                                    const struct emitter *emitter, const char *pattern,
+                                    struct outbox_error *error)
 {
-    char *sql = columns_sql(&store->columns, NULL, pattern);
+    char *sql = pattern ? template_sql(&store->columns, wanted, pattern) : NULL;
     if (!sql)
         return failure_no_memory("print the schema", error);
     emit_lines(emitter, sql);
@@ -126,14 +53,18 @@ static enum outbox_status print_sql(struct outbox_store *store, const struct emi
     return OUTBOX_OK;
 }
 
-static enum outbox_status print(struct outbox_store *store, const struct emitter *emitter,
+static enum outbox_status print(const struct outbox_store *store, const struct emitter *emitter,
                                 struct outbox_error *error)
 {
+    struct shape wanted;
+    shape_wanted(store, &wanted);
     emit_lines(emitter, "PRAGMA journal_mode=WAL");
-    enum outbox_status status = print_sql(store, emitter, create_table, error);
-    for (size_t i = 0; i < INDEX_COUNT && status == OUTBOX_OK; i++) {
-        if (!indexes[i].implied)
-            status = print_sql(store, emitter, indexes[i].sql, error);
+    char *table = ddl_table(store, &wanted);
+    enum outbox_status status = print_sql(store, &wanted, emitter, table, error);
+    free(table);
+    for (size_t i = 0; i < DDL_INDEX_COUNT && status == OUTBOX_OK; i++) {
+        if (!ddl_indexes[i].implied && ddl_needs(store, &wanted, &ddl_indexes[i]))
+            status = print_sql(store, &wanted, emitter, ddl_indexes[i].pattern, error);
     }
     return status;
 }
@@ -143,7 +74,9 @@ static enum outbox_status print(struct outbox_store *store, const struct emitter
 static enum outbox_status apply_sql(struct outbox_session *session, const struct emitter *emitter,
                                     const char *pattern, struct outbox_error *error)
 {
-    char *sql = columns_sql(&session->store->columns, NULL, pattern);
+    struct shape wanted;
+    shape_wanted(session->store, &wanted);
+    char *sql = pattern ? template_sql(&session->store->columns, &wanted, pattern) : NULL;
     if (!sql)
         return failure_no_memory(doing, error);
     enum outbox_status status = session_execute(session, sql, doing, error);
@@ -153,16 +86,29 @@ static enum outbox_status apply_sql(struct outbox_session *session, const struct
     return status;
 }
 
+static enum outbox_status make_table(struct outbox_session *session, const struct emitter *emitter,
+                                     struct outbox_error *error)
+{
+    struct shape wanted;
+    shape_wanted(session->store, &wanted);
+    char *table = ddl_table(session->store, &wanted);
+    enum outbox_status status = apply_sql(session, emitter, table, error);
+    free(table);
+    return status;
+}
+
+/* Columns that a table made elsewhere lacks and that can be added to it. */
 static enum outbox_status add_columns(struct outbox_session *session, const struct emitter *emitter,
                                       struct outbox_error *error)
 {
+    const struct layout *layout = session->store->layout;
     enum outbox_status status = OUTBOX_OK;
-    for (size_t i = 0; i < ADDABLE_COUNT && status == OUTBOX_OK; i++) {
-        if (session->shape.has[addable[i]])
+    for (enum role role = 0; role < ROLE_COUNT && status == OUTBOX_OK; role++) {
+        if (!(layout->added & ROLE_BIT(role)) || session->shape.has[role])
             continue;
         char pattern[128];
-        (void)snprintf(pattern, sizeof(pattern), "ALTER TABLE {table} ADD COLUMN {%s} TEXT",
-                       role_name(addable[i]));
+        (void)snprintf(pattern, sizeof(pattern), "ALTER TABLE {table} ADD COLUMN {%s} %s",
+                       role_name(role), layout->definition[role]);
         status = apply_sql(session, emitter, pattern, error);
     }
     return status;
@@ -171,26 +117,33 @@ static enum outbox_status add_columns(struct outbox_session *session, const stru
 static enum outbox_status add_indexes(struct outbox_session *session, const struct emitter *emitter,
                                       struct outbox_error *error)
 {
+    const struct outbox_store *store = session->store;
     enum outbox_status status = OUTBOX_OK;
-    for (size_t i = 0; i < INDEX_COUNT && status == OUTBOX_OK; i++) {
+    for (size_t i = 0; i < DDL_INDEX_COUNT && status == OUTBOX_OK; i++) {
         bool there = false;
-        status = plan_is_indexed(session, indexes[i].user, &there, error);
+        if (!ddl_needs(store, &session->shape, &ddl_indexes[i]))
+            continue;
+        status = plan_is_indexed(session, ddl_user(store, &ddl_indexes[i]), &there, error);
         if (status == OUTBOX_OK && !there)
-            status = apply_sql(session, emitter, indexes[i].sql, error);
+            status = apply_sql(session, emitter, ddl_indexes[i].pattern, error);
     }
     return status;
 }
 
+/* A table of another layout than ours is left as it was made. */
 static enum outbox_status apply_in_transaction(struct outbox_session *session,
                                                const struct emitter *emitter,
                                                struct outbox_error *error)
 {
     session->shape_known = false;
     enum outbox_status status = session_read_shape(session, error);
-    if (status == OUTBOX_OK && !session->shape.exists)
-        status = apply_sql(session, emitter, create_table, error);
+    bool made = status == OUTBOX_OK && !session->shape.exists;
+    if (made)
+        status = make_table(session, emitter, error);
     if (status == OUTBOX_OK)
         status = session_require_shape(session, error);
+    if (!made && !session->store->layout->added)
+        return status;
     if (status == OUTBOX_OK)
         status = add_columns(session, emitter, error);
     if (status == OUTBOX_OK)
@@ -220,34 +173,87 @@ static enum outbox_status apply(struct outbox_session *session, const struct emi
 static void check_optional_columns(const struct outbox_session *session,
                                    const struct emitter *emitter)
 {
-    const struct columns *columns = &session->store->columns;
-    if (!session->shape.has[ROLE_ORDERING_KEY])
-        finding(emitter, OUTBOX_LOG_WARN,
-                "table %s has no column %s: no order by key; `outbox-relay init` adds it",
-                columns->table, columns->names[ROLE_ORDERING_KEY]);
-    for (int role = ROLE_AGGREGATE_TYPE; role <= ROLE_AGGREGATE_ID; role++) {
-        if (!session->shape.has[role])
+    const struct outbox_store *store = session->store;
+    const struct columns *columns = &store->columns;
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        const char *name = columns->names[role];
+        if (!name[0] || session->shape.has[role] || shape_requires(store, role))
+            continue;
+        if (role == ROLE_ORDERING_KEY)
+            finding(emitter, OUTBOX_LOG_WARN,
+                    "table %s has no column %s: no order by key; `outbox-relay init` adds it",
+                    columns->table, name);
+        else if (role == ROLE_SEQ)
             finding(emitter, OUTBOX_LOG_INFO,
-                    "table %s has no column %s; `outbox-relay init` adds it", columns->table,
-                    columns->names[role]);
+                    "table %s has no column %s: the row number gives the order of insertion",
+                    columns->table, name);
+        else
+            finding(emitter, OUTBOX_LOG_INFO, "table %s has no column %s%s", columns->table, name,
+                    store->layout->added & ROLE_BIT(role) ? "; `outbox-relay init` adds it" : "");
     }
-    if (!session->shape.has[ROLE_SEQ])
+}
+
+/* What the relay does in place of what the table has no column for. */
+static void check_memory(const struct outbox_session *session, const struct emitter *emitter)
+{
+    const struct shape *shape = &session->shape;
+    const char *table = session->store->columns.table;
+    if (!shape->has[ROLE_AVAILABLE_AT])
+        finding(
+            emitter, OUTBOX_LOG_INFO,
+            "table %s has no available_at: a retry is held back in this relay's memory, which a "
+            "restart and other relays do not know",
+            table);
+    if (!shape->has[ROLE_ATTEMPTS])
         finding(emitter, OUTBOX_LOG_INFO,
-                "table %s has no column %s: the row number gives the order of insertion",
-                columns->table, columns->names[ROLE_SEQ]);
+                "table %s has no attempts: they are counted in this relay's memory", table);
+    if (!shape->has[ROLE_LAST_ERROR])
+        finding(emitter, OUTBOX_LOG_INFO,
+                "table %s has no last_error: why an event failed is not written down", table);
+    if (!shape_buries(shape))
+        finding(emitter, OUTBOX_LOG_INFO,
+                "table %s has no place for dead events: they stay, are tried again after "
+                "retry.max_delay, and are logged as errors",
+                table);
+}
+
+static void add_name(const struct outbox_session *session, enum role role, char *names, size_t size)
+{
+    size_t len = strlen(names);
+    if (role != ROLE_NONE && session->shape.has[role])
+        (void)snprintf(names + len, size - len, "%s%s", len > 0 ? ", " : "",
+                       session->store->columns.names[role]);
+}
+
+/* The columns that an index is on, of those that the table has. */
+static void name_index(const struct outbox_session *session, const struct ddl_index *index,
+                       char *names, size_t size)
+{
+    names[0] = '\0';
+    for (size_t i = 0; index->columns[i] != ROLE_NONE; i++)
+        add_name(session, index->columns[i], names, size);
+    if (index->user == STATEMENT_CLAIM && !session->store->layout->by_id)
+        add_name(session, session->shape.order, names, size);
 }
 
 static enum outbox_status check_indexes(struct outbox_session *session,
                                         const struct emitter *emitter, struct outbox_error *error)
 {
+    const struct outbox_store *store = session->store;
     enum outbox_status status = OUTBOX_OK;
-    for (size_t i = 0; i < INDEX_COUNT && status == OUTBOX_OK; i++) {
+    for (size_t i = 0; i < DDL_INDEX_COUNT && status == OUTBOX_OK; i++) {
+        const struct ddl_index *index = &ddl_indexes[i];
         bool there = false;
-        status = plan_is_indexed(session, indexes[i].user, &there, error);
-        if (status == OUTBOX_OK && !there)
-            finding(emitter, OUTBOX_LOG_WARN,
-                    "table %s lacks an index, so %s; `outbox-relay init` makes it",
-                    session->store->columns.table, indexes[i].without);
+        char names[3 * IDENTIFIER_MAX + 8];
+        if (!ddl_needs(store, &session->shape, index))
+            continue;
+        status = plan_is_indexed(session, ddl_user(store, index), &there, error);
+        if (status != OUTBOX_OK || there)
+            continue;
+        name_index(session, index, names, sizeof(names));
+        finding(emitter, OUTBOX_LOG_WARN, "table %s has no index on (%s), so %s; %s",
+                store->columns.table, names, index->without,
+                store->layout->added ? "`outbox-relay init` makes it" : "make one");
     }
     return status;
 }
@@ -261,10 +267,13 @@ static bool may_write(const char *path)
 static enum outbox_status check_times(struct outbox_session *session, const struct emitter *emitter,
                                       struct outbox_error *error)
 {
-    char *sql = columns_sql(&session->store->columns, &session->shape,
-                            "SELECT {available_at} FROM (SELECT {available_at} FROM {table} "
-                            "WHERE {status}='PENDING' ORDER BY {available_at} DESC LIMIT 1) "
-                            "WHERE NOT (" IS_TIME("{available_at}") ")");
+    if (!session->shape.has[ROLE_AVAILABLE_AT])
+        return OUTBOX_OK;
+    char *sql = template_sql(&session->store->columns, &session->shape,
+                             "SELECT {available_at} FROM (SELECT {available_at} FROM {table} "
+                             "[[status|WHERE {status}={PENDING}]] "
+                             "ORDER BY {available_at} DESC LIMIT 1) "
+                             "WHERE NOT (" IS_TIME("{available_at}") ")");
     if (!sql)
         return failure_no_memory("check the table", error);
     sqlite3_stmt *row = NULL;
@@ -308,6 +317,31 @@ static enum outbox_status check_writable(struct outbox_session *session,
     return OUTBOX_SCHEMA;
 }
 
+static void report_problems(struct outbox_session *session, const struct emitter *emitter)
+{
+    char problems[sizeof(session->shape.problems)];
+    (void)snprintf(problems, sizeof(problems), "%s", session->shape.problems);
+    char *rest = problems;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+        finding(emitter, OUTBOX_LOG_ERROR,
+                "table %s: %s; change the table, or name other columns with `columns`",
+                session->store->columns.table, line);
+}
+
+/* What more is wrong, as far as it can be seen, so that all is said at once. */
+static enum outbox_status check_rest(struct outbox_session *session, const struct emitter *emitter,
+                                     struct outbox_error *error)
+{
+    struct outbox_error ignored = OUTBOX_ERROR_INIT;
+    const struct shape *shape = &session->shape;
+    bool needs_status = columns_have(&session->store->columns, ROLE_STATUS);
+    report_problems(session, emitter);
+    if (shape->has[ROLE_EVENT_ID] && (!needs_status || shape->state[STATE_PENDING][0]) &&
+        check_indexes(session, emitter, &ignored) != OUTBOX_OK)
+        finding(emitter, OUTBOX_LOG_WARN, "%s", ignored.text);
+    return session_require_shape(session, error);
+}
+
 static enum outbox_status check(struct outbox_session *session, const struct emitter *emitter,
                                 struct outbox_error *error)
 {
@@ -315,11 +349,14 @@ static enum outbox_status check(struct outbox_session *session, const struct emi
     session->shape_known = false;
     if (status == OUTBOX_OK)
         status = session_require_shape(session, error);
+    if (status == OUTBOX_SCHEMA && session->shape.problems[0])
+        return check_rest(session, emitter, error);
     if (status == OUTBOX_SCHEMA && error)
         finding(emitter, OUTBOX_LOG_ERROR, "%s", error->text);
     if (status != OUTBOX_OK)
         return status;
     check_optional_columns(session, emitter);
+    check_memory(session, emitter);
     status = check_indexes(session, emitter, error);
     if (status == OUTBOX_OK)
         status = check_times(session, emitter, error);

@@ -7,6 +7,7 @@
 #include "claim.h"
 #include "failure.h"
 #include "rows.h"
+#include "template.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -129,6 +130,7 @@ enum outbox_status session_open(struct outbox_store *store, int64_t deadline,
         return failure_no_memory("open a session", error);
     made->store = store;
     made->deadline = deadline;
+    rowlock_init(&made->rowlock);
     struct outbox_error ignored = OUTBOX_ERROR_INIT;
     enum outbox_status status = session_ready(made, false, error ? error : &ignored);
     made->deadline = INT64_MAX;
@@ -147,6 +149,7 @@ enum outbox_status session_open(struct outbox_store *store, int64_t deadline,
 void session_close(struct outbox_session *session)
 {
     claims_free(session);
+    rowlock_clear(&session->rowlock);
     for (int id = 0; id < STATEMENT_COUNT; id++)
         (void)sqlite3_finalize(session->statements[id]); /* repeats an error already reported */
     if (session->db && sqlite3_close(session->db) != SQLITE_OK)
@@ -200,7 +203,7 @@ static enum outbox_status prepare(struct outbox_session *session, const char *pa
                                   const struct shape *shape, sqlite3_stmt **statement,
                                   struct outbox_error *error)
 {
-    char *sql = columns_sql(&session->store->columns, shape, pattern);
+    char *sql = template_sql(&session->store->columns, shape, pattern);
     if (!sql)
         return failure_no_memory("write a statement", error);
     int code = sqlite3_prepare_v3(session->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);

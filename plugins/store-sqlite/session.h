@@ -5,8 +5,10 @@
 #ifndef STORE_SQLITE_SESSION_H
 #define STORE_SQLITE_SESSION_H
 
-#include "columns.h"
+#include "holdback.h"
 #include "instant.h"
+#include "rowlock.h"
+#include "shape.h"
 #include "statements.h"
 #include "wake.h"
 
@@ -17,15 +19,24 @@
 
 struct claim;
 
+/* Events that may be held back in memory at a time. */
+enum { HELD_BACK_MAX = 10000 };
+
 struct outbox_store {
     const struct outbox_host *host;
     char *path;
+    const struct layout *layout;
     struct columns columns;
+    struct states states;
+    bool lease;           /* else mode hold */
     int64_t busy_timeout; /* nanoseconds */
     bool sync_full;
     bool secure_delete;
     bool delete_delivered;
+    bool binary_payload;
     struct wake wake;
+    struct holdback holdback;
+    atomic_bool is_full; /* as many are held back as may be */
 };
 
 struct outbox_session {
@@ -42,6 +53,8 @@ struct outbox_session {
     int64_t now; /* the database's clock at the start of the transaction */
     struct instant now_text;
     struct claim *spare_claims;
+    const struct claim *held; /* mode hold: whose rows this session has locked */
+    struct rowlock rowlock;
 };
 
 /* Ops of the ABI, see <outbox/store.h>. */
@@ -56,16 +69,6 @@ enum outbox_status session_ping(struct outbox_session *session, struct outbox_er
  * returns SCHEMA with the remedy. With `create` it makes the file. */
 enum outbox_status session_ready(struct outbox_session *session, bool create,
                                  struct outbox_error *error) __attribute__((warn_unused_result));
-
-/* Reads which columns the table has; session->shape is valid then, also when the table is missing.
- */
-enum outbox_status session_read_shape(struct outbox_session *session, struct outbox_error *error)
-    __attribute__((warn_unused_result));
-
-/* As session_read_shape() once a session, and SCHEMA with the remedy if events cannot be relayed
- * from the table. */
-enum outbox_status session_require_shape(struct outbox_session *session, struct outbox_error *error)
-    __attribute__((warn_unused_result));
 
 /* The prepared statement, reset and ready for its values. Stays the session's. */
 enum outbox_status session_statement(struct outbox_session *session, enum statement id,

@@ -13,6 +13,8 @@ enum statement {
     STATEMENT_DUE,
     STATEMENT_CLAIM,
     STATEMENT_MARK,
+    STATEMENT_FIND,
+    STATEMENT_READ,
     STATEMENT_DELIVERED,
     STATEMENT_DELIVERED_NOTED,
     STATEMENT_DELETED,
@@ -36,7 +38,7 @@ enum statement {
     STATEMENT_COUNT
 };
 
-/* The template of its SQL, for columns_sql(). */
+/* The template of its SQL, for template_sql(). */
 const char *statement_pattern(enum statement id);
 
 #endif

@@ -75,7 +75,8 @@ static void disconnect(struct sqlite_database *database)
 
 static void wipe(void *context)
 {
-    static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const endings[] = {"", "-wal", "-shm", "-journal",
+                                          "-openoutbox_events-held"};
     struct sqlite_database *database = context;
     disconnect(database);
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {

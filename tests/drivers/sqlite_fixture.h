@@ -41,5 +41,7 @@ void sqlite_limit_pages(int pages);
 
 extern const struct CMUnitTest sqlite_table_tests[];
 extern const size_t sqlite_table_test_count;
+extern const struct CMUnitTest sqlite_hold_tests[];
+extern const size_t sqlite_hold_test_count;
 
 #endif

@@ -391,15 +391,6 @@ static void names_that_are_no_identifiers_are_refused(void **state)
     }
 }
 
-static void holding_is_refused_with_the_reason(void **state)
-{
-    const struct store_contract *contract = *state;
-    struct outbox_error error = OUTBOX_ERROR_INIT;
-    assert_int_equal(open_with(contract, OUTBOX_MODE_HOLD, contract->values, 1, &error),
-                     OUTBOX_UNSUPPORTED);
-    assert_non_null(strstr(error.text, "lease"));
-}
-
 static void enqueueing_works_with_synchronous_normal(void **state)
 {
     struct store_contract contract = *(const struct store_contract *)*state;
@@ -438,7 +429,6 @@ const struct CMUnitTest sqlite_table_tests[] = {
     PLAIN_TEST(columns_can_be_called_otherwise),
     PLAIN_TEST(urls_that_name_no_file_are_refused),
     PLAIN_TEST(names_that_are_no_identifiers_are_refused),
-    PLAIN_TEST(holding_is_refused_with_the_reason),
     PLAIN_TEST(enqueueing_works_with_synchronous_normal),
 };
 const size_t sqlite_table_test_count = sizeof(sqlite_table_tests) / sizeof(sqlite_table_tests[0]);

@@ -486,6 +486,8 @@ int main(int argc, char **argv)
                                    sizeof(sqlite_tests) / sizeof(sqlite_tests[0]), &contract);
     failures += contract_run_tests("store-sqlite and tables made elsewhere", sqlite_table_tests,
                                    sqlite_table_test_count, &contract);
+    failures += contract_run_tests("store-sqlite holds rows", sqlite_hold_tests,
+                                   sqlite_hold_test_count, &contract);
     sqlite_database_close(&database);
     return failures == 0 ? 0 : 1;
 }

@@ -2,20 +2,23 @@
 SPDX-License-Identifier: MIT
 
 A test that is about the relay and not about one make of server is marked `every_engine`; all others run on
-PostgreSQL. OUTBOX_TEST_ENGINES names those of this run.
+PostgreSQL. OUTBOX_TEST_ENGINES names those of this run. SQLite needs no server, and is in every run: a test that
+can be run on it, too, is marked `every_store`.
 """
 
 import os
 
 import pytest
 
-from . import settings
+from . import processes, settings
 from .mysql import MAKES, MysqlServer, MysqlTemplate
 from .mysql_tables import MysqlTable
 from .postgres import PostgresServer, PostgresTemplate
 from .tables import Table
 
 ENGINES = os.environ.get("OUTBOX_TEST_ENGINES", "postgres mariadb mysql").split()
+STORES = [*ENGINES, "sqlite"]
+every_store = pytest.mark.parametrize("engine", STORES, indirect=True)
 every_engine = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 every_mysql = pytest.mark.parametrize(
     "engine", [name for name in ENGINES if name in MAKES], indirect=True
@@ -55,3 +58,33 @@ class Engine:
         for one in (self._shared, self._template):
             if one is not None:
                 one.close()
+
+
+class SqliteEngine:
+    """What stands for a server where there is none."""
+
+    name = driver = "sqlite"
+    is_mysql = False
+
+    def need(self):
+        settings.need("store-sqlite")
+
+    @property
+    def shared(self):
+        return self
+
+    def new_database(self):
+        return SqliteFolder()
+
+    def close(self):
+        pass
+
+
+class SqliteFolder:
+    """Where the file of a test's own is made."""
+
+    def __init__(self):
+        self.path = processes.short_folder("s")
+
+    def close(self):
+        processes.remove_folder(self.path)

@@ -86,10 +86,6 @@ class MysqlPlace:
         return [re.sub(r" AUTO_INCREMENT=\d+", "", one) for one in made], triggers
 
 
-def place_of(engine, database):
-    return MysqlPlace(database, engine.name) if engine.is_mysql else PostgresPlace(database)
-
-
 class SqlitePlace:
     """A database file, as a program that is not the relay sees it."""
 
@@ -115,6 +111,12 @@ class SqlitePlace:
 
     def schema(self):
         return self.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2, 3")
+
+
+def place_of(engine, database):
+    if engine.name == "sqlite":
+        return SqlitePlace(database.path)
+    return MysqlPlace(database, engine.name) if engine.is_mysql else PostgresPlace(database)
 
 
 SECONDS = "CONV(HEX(LEFT({}, 6)), 16, 10) DIV 1000"
@@ -147,7 +149,7 @@ class Velmie:
     def __init__(self, place, id_type="uuid", payload_type="json", partitioned=False):
         self.place = place
         types = self.TYPES[place.name]
-        self.binary_ids = types[id_type] in ("bytea", "binary(16)")
+        self.binary_ids = types[id_type] in ("bytea", "blob", "binary(16)")
         self.binary = payload_type == "bytes"
         self.gives_seconds = place.name in ("postgres", "sqlite")
         payload = types.get(payload_type, payload_type)

@@ -150,10 +150,10 @@ class MysqlServer:
         self.process = None
         self.databases = []
         subprocess.run(["cp", "-a", str(template.folder / "data"), str(self.folder / "data")], check=True)
-        (self.folder / "tmp").mkdir()
-        for folder in (self.folder, self.folder / "tmp"):
-            if self.user:
-                shutil.chown(folder, self.user)
+        (self.folder / "tmp").mkdir()  # of its own: a server that starts clears what others have there
+        if self.user:
+            for path in (self.folder, self.folder / "tmp"):
+                shutil.chown(path, self.user)
 
     # ---- running ----
 
@@ -181,8 +181,7 @@ class MysqlServer:
         options = dict(self.settings, **self.make.only_here, **self.options)
         options.update({
             "datadir": self.folder / "data", "socket": self.socket, "port": self.port,
-            "tmpdir": self.folder / "tmp",  # a server that starts removes what it takes for its own there
-            "bind-address": "127.0.0.1", "pid-file": self.folder / "pid",
+            "bind-address": "127.0.0.1", "pid-file": self.folder / "pid", "tmpdir": self.folder / "tmp",
         })  # fmt: skip
         command += [f"--{name}" if value is None else f"--{name}={value}" for name, value in options.items()]
         with open(self.log, "ab") as log:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.brokers.webhook import Webhook
-from harness.engines import ENGINES, every_engine, every_mysql
+from harness.engines import STORES, every_mysql, every_store
 from harness.evidence import Delivered
 from harness.layouts import Debezium, Program, Velmie, insert, place_of, wait_drained
 from harness.relay import merged, pipeline
@@ -56,11 +56,12 @@ def delivered(folder):
 
 def velmie_variants():
     variants = [("postgres", "uuid", "json", False), ("postgres", "uuid", "jsonb", False),
-                ("postgres", "bytes", "bytes", False)]  # fmt: skip
+                ("postgres", "bytes", "bytes", False), ("sqlite", "uuid", "json", False),
+                ("sqlite", "bytes", "bytes", False)]  # fmt: skip
     for name in ("mariadb", "mysql"):
         variants += [(name, "uuid", "json", False), (name, "uuid", "bytes", True),
                      (name, "uuid", "json", True)]  # fmt: skip
-    return [variant for variant in variants if variant[0] in ENGINES]
+    return [variant for variant in variants if variant[0] in STORES]
 
 
 def is_exact(engine, payload_type):
@@ -102,7 +103,7 @@ def test_velmie_table_is_relayed_while_its_program_goes_on(
     assert (undone, tried) == (0, 0)
 
 
-@every_engine
+@every_store
 def test_debezium_table_is_relayed_and_emptied(place, new, delivered):
     table = Debezium(place)
     before = place.schema()
@@ -121,9 +122,10 @@ def test_debezium_table_is_relayed_and_emptied(place, new, delivered):
     assert one["type"] == "order.created"
 
 
-@every_engine
+@every_store
 @pytest.mark.parametrize("layout", [Velmie, Debezium])
 def test_two_relays_share_a_table_and_deliver_everything_once(place, new, folder, layout):
+    """In SQLite, too: the rows that one relay holds are locked in a file beside the database, each by itself."""
     table = layout(place)
     paths = [folder / "a", folder / "b"]
     relays = [
@@ -139,7 +141,25 @@ def test_two_relays_share_a_table_and_deliver_everything_once(place, new, folder
     assert Delivered(*paths).counts() == {id: 1 for id in sent}
 
 
-@every_engine
+@every_store
+def test_two_pipelines_of_one_process_share_a_table(place, new_relay, folder):
+    table = Velmie(place)
+    paths = [folder / "a", folder / "b"]
+    changes = merged(FAST, {"claim": {"workers": 3, "batch_size": 20}})
+    relay = new_relay(*(
+        pipeline(dict(place.store, **table.settings), {"driver": "file", "path": str(path)},
+                 name=path.name, **changes)
+        for path in paths
+    )).start()  # fmt: skip
+    program = Program(table, events(400))
+    program.start()
+    sent = program.ended()
+    wait_drained(table, relay)
+    relay.stop()
+    assert Delivered(*paths).counts() == {id: 1 for id in sent}
+
+
+@every_store
 @pytest.mark.parametrize("layout", [Velmie, Debezium])
 def test_killed_relay_loses_nothing(place, new, delivered, layout):
     table = layout(place)
@@ -163,7 +183,7 @@ def test_killed_relay_loses_nothing(place, new, delivered, layout):
 # ---- What fails -----------------------------------------------------------------------------------
 
 
-@every_engine
+@every_store
 @pytest.mark.parametrize("layout", [Velmie, Debezium])
 def test_failing_event_is_held_back_and_others_go_on(place, new, receiver, layout):
     table = layout(place)
@@ -186,7 +206,7 @@ def test_failing_event_is_held_back_and_others_go_on(place, new, receiver, layou
     assert second["at"] - tries[0]["at"] > 1.5, "seconds between the attempts"
 
 
-@every_engine
+@every_store
 def test_velmie_event_that_keeps_failing_is_dead_with_the_reason(place, new, receiver):
     table = Velmie(place)
     insert(table, POISON, "{}")
@@ -202,7 +222,7 @@ def test_velmie_event_that_keeps_failing_is_dead_with_the_reason(place, new, rec
     assert len([one for one in receiver.events() if one["status"] == 500]) == 3
 
 
-@every_engine
+@every_store
 def test_event_that_is_dead_stays_where_the_table_has_no_place_for_that(place, new, receiver):
     table = Debezium(place)
     (poison,) = insert(table, POISON)
@@ -218,7 +238,7 @@ def test_event_that_is_dead_stays_where_the_table_has_no_place_for_that(place, n
     assert relay.logged("no place for dead events")
 
 
-@every_engine
+@every_store
 def test_restart_forgets_what_was_held_back_and_nothing_else(place, new, receiver):
     table = Velmie(place)
     (poison,) = insert(table, POISON)

@@ -2,9 +2,12 @@
 SPDX-License-Identifier: MIT
 """
 
+import pytest
+
+from harness.brokers.webhook import Webhook
 from harness.engines import every_engine
 from harness.observer import Observer
-from harness.settings import SHORT_LEASE
+from harness.settings import SHORT_LEASE, need
 from harness.waiting import wait_until
 
 pytestmark = every_engine
@@ -112,3 +115,45 @@ def test_settlement_after_a_lost_lease_changes_nothing(table, outbox, new_relay)
     relay.stop()
     row = table.row(event_id)
     assert (row["status"], row["locked_by"]) == ("DELIVERING", THEIRS)
+
+
+def test_attempts_that_a_producer_left_null_are_counted_from_none(engine, table, outbox, new_relay):
+    """A column that allows NULL must neither keep a lease for ever nor an event from dying."""
+    change = "MODIFY attempts INT NULL" if engine.is_mysql else "ALTER attempts DROP NOT NULL"
+    table.database.execute(f"ALTER TABLE {table.name} {change}")
+    back = insert_claimed(table, OURS, 60, attempts=None)
+    relay = new_relay(
+        outbox.to_file(table, claim={"lease": SHORT_LEASE}, retry={"base_delay": "50ms"})
+    ).start()
+    wait_delivered(table, relay, 1)
+    assert table.row(back)["attempts"] == 1
+    assert outbox.delivered.counts() == {back: 1}
+    relay.stop()
+    last = insert_claimed(table, OURS, 60, attempts=None)
+    strict = outbox.to_file(table, claim={"lease": SHORT_LEASE}, retry={"max_attempts": 1})
+    new_relay(strict).start()
+    wait_until(lambda: table.row(last)["status"] == "DEAD", "the event dies")
+    assert table.row(last)["attempts"] == 1
+
+
+@pytest.mark.parametrize("mode", ["lease", "hold"])
+def test_failures_of_an_event_without_attempts_are_counted_from_none(
+    engine, table, outbox, new_relay, mode
+):
+    need("publisher-webhook")
+    change = "MODIFY attempts INT NULL" if engine.is_mysql else "ALTER attempts DROP NOT NULL"
+    table.database.execute(f"ALTER TABLE {table.name} {change}")
+    receiver = Webhook().start()
+    receiver.rules({"payload": "poison", "status": 500})
+    poison = table.insert(b"poison", attempts=None)
+    retry = {"base_delay": "10ms", "max_attempts": 3}
+    relay = new_relay(
+        outbox.to(receiver.publisher(), table, claim={"mode": mode}, retry=retry, route={"topic": "t"})
+    ).start()
+    wait_until(
+        lambda: table.row(poison)["status"] == "DEAD",
+        lambda: f"the event dies:\n{relay.log_tail()}",
+    )
+    assert table.row(poison)["attempts"] == 3
+    relay.stop()
+    receiver.close()

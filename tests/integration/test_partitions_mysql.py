@@ -168,6 +168,17 @@ def test_events_that_wait_in_pmax_come_into_the_partitions_of_their_days(table, 
     assert table.count() == 4
 
 
+def test_an_event_of_a_wrong_time_makes_no_partition_for_each_day_since(table, relay):
+    """Of the year 1970, in a table that nobody has tended yet."""
+    stray, fresh = table.insert_at(utc(1970, 1, 2)), table.insert_at(midnight(-100))
+    changes = tend(relay, "--period", "day", "--lookahead", "1d")
+    assert not named(changes, "kept")
+    assert table.names() == [f"p{midnight(n):%Y%m%d}" for n in range(-128, 2)] + ["pmax"]
+    assert table.partition_of(stray) == table.names()[0]
+    assert table.partition_of(fresh) == f"p{midnight(-100):%Y%m%d}"
+    assert tend(relay, "--period", "day", "--lookahead", "1d") == []
+
+
 def test_a_gap_is_cut_out_of_the_partition_behind_it(table, relay):
     """Somebody dropped two days of those to come; the next one has their events since."""
     table.cut(*[(f"p{midnight(n):%Y%m%d}", midnight(n + 1)) for n in (-1, 0, 1, 4, 5)])
@@ -190,6 +201,17 @@ def test_partitions_of_another_length_are_let_be(table, relay):
         ("older", start), ("p202403", utc(2024, 4)), ("odd", utc(2024, 4, 10, 6)),
         ("p20240410", utc(2024, 4, 11)),
     ]  # fmt: skip
+
+
+def test_days_of_another_time_zone_are_gone_on_with_in_utc(table, relay):
+    """As somebody in Berlin cuts them, in winter: the rest of the last day has its name already."""
+    table.cut(*[(f"p202402{day:02}", utc(2024, 2, day, 23)) for day in (8, 9, 10)])
+    changes = tend(relay, "--period", "day", *at(utc(2024, 2, 9, 12)), "--lookahead", "3d")
+    assert changes == [
+        ("created", "p20240210_2300", None), ("created", "p20240211", None),
+        ("created", "p20240212", None),
+    ]  # fmt: skip
+    assert dict(table.partitions())["p20240210_2300"] == utc(2024, 2, 11)
 
 
 def test_a_table_without_a_last_partition_is_added_to(table, relay):
@@ -267,6 +289,51 @@ def test_the_only_partition_is_kept(table, relay):
         "--retention", "0s",
     ) if one[0] == "kept"]  # fmt: skip
     assert change[1:] == ("p20200101", "it is the only one: a table has to have one")
+
+
+# What so many events take to be looked through, or moved, is more than a statement may here.
+HEAVY = {
+    "layout": "custom", "table": "things", "columns": {"created_ts": "made", "status": "status"},
+    "states": {"pending": "0", "delivered": "1"},
+}  # fmt: skip
+
+
+def heavy(database, engine, limit, doublings, when, parts=""):
+    """A table of delivered events that were made then; returns it, and the settings of a store."""
+    database.execute(
+        "CREATE TABLE things (id bigint AUTO_INCREMENT, type varchar(9), payload text, made bigint,"
+        f" status smallint DEFAULT 1, PRIMARY KEY (id, made)) PARTITION BY RANGE (made) ({parts}"
+        " PARTITION pmax VALUES LESS THAN MAXVALUE)"
+    )
+    database.execute(
+        "INSERT INTO things (type, payload, made) VALUES ('t', repeat('x', 200), %s)", (seconds(when),)
+    )
+    for _ in range(doublings):
+        database.execute("INSERT INTO things (type, payload, made) SELECT type, payload, made FROM things")
+    settings = dict(HEAVY, statement_timeout=limit)
+    return type("Things", (), {"place": MysqlPlace(database, engine.name), "settings": settings})
+
+
+@pytest.mark.long
+def test_a_look_that_takes_too_long_keeps_a_partition_and_says_what_to_do(database, engine, new):
+    old = f"PARTITION old VALUES LESS THAN ({seconds(midnight(-9))}),"
+    relay = new(heavy(database, engine, "150ms", 20, midnight(-20), old))
+    changes = tend(relay, "--period", "day", "--lookahead", "0s", "--retention", "5d")
+    assert changes[1:] == [
+        ("kept", "old", "busy: looking through it takes longer than statement_timeout: raise that"),
+    ]  # fmt: skip
+
+
+@pytest.mark.long
+def test_a_cut_that_takes_too_long_says_what_to_do(database, engine, new):
+    """MySQL sets no limit to it."""
+    relay = new(heavy(database, engine, "400ms", 18, midnight()))
+    ((action, name, reason),) = tend(relay, "--period", "day", "--lookahead", "0s")
+    assert name == f"p{midnight():%Y%m%d}"
+    if engine.name == "mariadb":
+        assert action == "kept" and "statement_timeout" in reason and "raise that" in reason
+    else:
+        assert action == "created"
 
 
 # ---- beside others ------------------------------------------------------------------------------
