@@ -38,3 +38,15 @@ def test_status_that_the_server_generates_is_refused_before_anything_is_publishe
     assert relay.once() != 0
     assert relay.logged("column status is generated", level="error")
     assert not outbox.delivered.counts()
+
+
+def test_index_that_is_hidden_from_statements_is_not_used(engine, own_table, outbox, new_relay):
+    """As one does before dropping it, to see what it was good for."""
+    table = own_table
+    hidden = "INVISIBLE" if engine.name == "mysql" else "IGNORED"
+    table.database.execute(f"ALTER TABLE {table.name} ALTER INDEX outbox_claim {hidden}")
+    event_id = table.insert(b"x")
+    relay = new_relay(outbox.to_file(table))
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {event_id: 1}
+    assert relay.logged("has no index on", level="warn")
