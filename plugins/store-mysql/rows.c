@@ -66,7 +66,7 @@ static void bind_rows(const struct table *table, struct row *row)
             continue;
         if (role == ROLE_PAYLOAD || kind == KIND_UUID_BYTES)
             row->binds[column].buffer_type = MYSQL_TYPE_BLOB;
-        else if (kind == KIND_INSTANT || role == ROLE_ATTEMPTS || role == ROLE_SEQ ||
+        else if (is_clock((enum role)role) || role == ROLE_ATTEMPTS || role == ROLE_SEQ ||
                  role == ROLE_CREATED_TS)
             bind_fixed(row, column, kind);
         else if (role == ROLE_EVENT_ID && is_number(kind))
@@ -245,8 +245,8 @@ enum outbox_status rows_read(struct outbox_session *session, MYSQL_STMT *stateme
     bool more;
     while ((status = statement_fetch(session, statement, what, &more, error)) == OUTBOX_OK && more)
         read = read && read_row(statement, &session->table, claim, &row);
-    if (more < 0)
-        return session_interrupted(session) ? OUTBOX_INTERRUPTED : OUTBOX_UNAVAILABLE;
+    if (status != OUTBOX_OK)
+        return status;
     if (read)
         return OUTBOX_OK;
     return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "%s %s: out of memory", what,

@@ -50,3 +50,17 @@ def test_index_that_is_hidden_from_statements_is_not_used(engine, own_table, out
     assert relay.once() == 0, relay.log_tail()
     assert outbox.delivered.counts() == {event_id: 1}
     assert relay.logged("has no index on", level="warn")
+
+
+def test_dates_in_the_place_of_text_travel_as_text(database, new, outbox):
+    create(database, more="day datetime(6), since timestamp NULL, until date,")
+    database.execute(
+        "INSERT INTO events (id, type, payload, day, since, until) VALUES"
+        " (1, 't', 'p', '2025-01-02 03:04:05.000006', NULL, '2025-01-09')"
+    )
+    relay = new({"partition_key": "day", "aggregate_type": "since", "aggregate_id": "until"})
+    assert relay.once() == 0, relay.log_tail()
+    line = outbox.delivered.of("1")
+    assert line["key"] == "2025-01-02 03:04:05.000006"
+    assert line["aggregate_id"] == "2025-01-09"
+    assert line.get("aggregate_type") is None
