@@ -267,6 +267,9 @@ struct key {
     int64_t created_ts;
 };
 
+/* Bytes that fit in an index, and so characters of a key. */
+#define INDEX_MAX 3072ULL
+
 /* A list of keys, in the order in which rows are written everywhere. */
 struct keys {
     struct key *list;

@@ -21,10 +21,13 @@ def new(database, outbox, new_relay):
     return make
 
 
-def create(database, id="int", more="", status="varchar(9) NOT NULL DEFAULT 'PENDING'"):
+PLAIN = "varchar(9) NOT NULL DEFAULT 'PENDING'"
+
+
+def create(database, id="int", more="", status=PLAIN, index=", KEY (status, id)"):
     database.execute(
         f"CREATE TABLE events (id {id} PRIMARY KEY, type varchar(99), payload text, {more}"
-        f" status {status}, KEY (status, id))"
+        f" status {status}{index})"
     )
 
 
@@ -64,3 +67,18 @@ def test_dates_in_the_place_of_text_travel_as_text(database, new, outbox):
     assert line["key"] == "2025-01-02 03:04:05.000006"
     assert line["aggregate_id"] == "2025-01-09"
     assert line.get("aggregate_type") is None
+
+
+@pytest.mark.parametrize("delivered", ["keep", "delete"])
+def test_id_as_long_as_an_index_takes_is_settled(database, new, outbox, delivered):
+    """3072 bytes, and as many characters where each is one byte."""
+    id = "varchar(3050) CHARACTER SET ascii"
+    create(database, id, more="tries int NOT NULL DEFAULT 0,", index="")
+    ids = {"x" * 2000 + end for end in ("a", "b")}
+    for id in ids:
+        database.execute("INSERT INTO events (id, type, payload) VALUES (%s, 't', 'p')", (id,))
+    relay = new({"attempts": "tries"}, delivered=delivered)
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {id: 1 for id in ids}
+    left = database.execute("SELECT status FROM events")
+    assert left == ([("DELIVERED",)] * 2 if delivered == "keep" else [])
