@@ -82,3 +82,11 @@ def test_id_as_long_as_an_index_takes_is_settled(database, new, outbox, delivere
     assert outbox.delivered.counts() == {id: 1 for id in ids}
     left = database.execute("SELECT status FROM events")
     assert left == ([("DELIVERED",)] * 2 if delivered == "keep" else [])
+
+
+def test_time_that_may_be_missing_is_warned_of(database, new):
+    """An event without it is never due."""
+    create(database, more="due timestamp(6) NULL,", index=", KEY (status, due, id)")
+    done = new({"available_at": "due"}).run("check", "--connect")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "column due of table `events` allows NULL" in done.stdout
