@@ -93,6 +93,12 @@ static inline bool table_has(const struct table *table, enum role role)
     return role != ROLE_NONE && table->columns[role].exists;
 }
 
+/* Whether a claim reads it as an instant; any other role is text, whatever its type. */
+static inline bool is_clock(enum role role)
+{
+    return role == ROLE_AVAILABLE_AT || role == ROLE_CREATED_AT;
+}
+
 /* Whether every key comes with its created_ts, which tells the partitions that a list is in. */
 static inline bool table_has_span(const struct table *table)
 {
@@ -260,6 +266,9 @@ struct key {
     struct outbox_slice bytes;
     int64_t created_ts;
 };
+
+/* Bytes that fit in an index, and so characters of a key. */
+#define INDEX_MAX 3072ULL
 
 /* A list of keys, in the order in which rows are written everywhere. */
 struct keys {

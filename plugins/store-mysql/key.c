@@ -197,7 +197,7 @@ void push_before(struct outbox_session *session, struct position position)
 
 /* What each of its columns is bound to: the key, the two of the order, and the rest. */
 enum { KEY, AT, TIE, CREATED_TS, ATTEMPTS, COLUMNS };
-enum { KEY_MAX = 1024 };
+enum { KEY_MAX = 3 * INDEX_MAX }; /* in UTF-8, of a character set with one byte for each */
 
 struct row {
     MYSQL_BIND binds[COLUMNS];

@@ -66,7 +66,7 @@ static void bind_rows(const struct table *table, struct row *row)
             continue;
         if (role == ROLE_PAYLOAD || kind == KIND_UUID_BYTES)
             row->binds[column].buffer_type = MYSQL_TYPE_BLOB;
-        else if (kind == KIND_INSTANT || role == ROLE_ATTEMPTS || role == ROLE_SEQ ||
+        else if (is_clock((enum role)role) || role == ROLE_ATTEMPTS || role == ROLE_SEQ ||
                  role == ROLE_CREATED_TS)
             bind_fixed(row, column, kind);
         else if (role == ROLE_EVENT_ID && is_number(kind))

@@ -114,6 +114,12 @@ static void check_columns(struct reader *reader, const struct outbox_store *stor
                    names->column[role],
                    role == ROLE_SEQ ? ": events of the same instant may have no order" : "");
     }
+    if (table->columns[ROLE_AVAILABLE_AT].nullable)
+        report(
+            reader, OUTBOX_LOG_WARN,
+            "column %s of table %s allows NULL: an event that has none is never claimed; make it "
+            "NOT NULL, with a default",
+            names->column[ROLE_AVAILABLE_AT], names->table);
     if (table->local_time)
         report(
             reader, OUTBOX_LOG_INFO,

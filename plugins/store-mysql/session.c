@@ -72,14 +72,18 @@ enum outbox_status session_wait_for_tables(struct outbox_session *session, int s
     return command_run(session, sql, "set up the session for", error);
 }
 
-/* Lists of keys are looked up one by one, however long they are: both makes of the server would
+/* Nothing is left to what the server has for its sessions: a limit on the rows of a SELECT, or on
+ * the kind of an UPDATE, must not come between claiming and settling, and some servers pay no heed
+ * to the character set that the client asks for.
+ *
+ * Lists of keys are looked up one by one, however long they are: both makes of the server would
  * otherwise read the whole table from some length on. The limit on time differs: MySQL's is for
  * SELECT alone, but locks and definitions are waited for no longer either. */
 static enum outbox_status set_up(struct outbox_session *session, bool endless,
                                  struct outbox_error *error)
 {
     int64_t limit = endless ? 0 : session->store->settings.statement_timeout;
-    char sql[700], own[160];
+    char sql[1000], own[160];
     if (session->is_mariadb)
         (void)snprintf(own, sizeof(own),
                        "in_predicate_conversion_threshold = 0, max_statement_time = %lld.%03d",
@@ -92,6 +96,9 @@ static enum outbox_status set_up(struct outbox_session *session, bool endless,
     (void)snprintf(sql, sizeof(sql),
                    "SET SESSION time_zone = '+00:00', %s = 'READ-COMMITTED',"
                    " sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION',"
+                   " character_set_client = utf8mb4, character_set_connection = utf8mb4,"
+                   " character_set_results = utf8mb4, completion_type = 0, sql_safe_updates = 0,"
+                   " sql_big_selects = 1, sql_select_limit = 18446744073709551615,"
                    " innodb_lock_wait_timeout = %d, lock_wait_timeout = %lld,"
                    " wait_timeout = 31536000, autocommit = 0, %s",
                    session->is_mariadb ? "tx_isolation" : "transaction_isolation", LOCK_WAIT,

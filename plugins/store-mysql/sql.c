@@ -127,8 +127,9 @@ static void add_field(struct builder *sql, enum role role)
     const char *name = sql->column[role];
     enum kind kind = sql->table->columns[role].kind;
     bool number = kind == KIND_INTEGER || kind == KIND_UNSIGNED;
-    bool as_text = kind == KIND_OTHER || (number && role != ROLE_EVENT_ID && role != ROLE_SEQ &&
-                                          role != ROLE_ATTEMPTS && role != ROLE_CREATED_TS);
+    bool as_text = kind == KIND_OTHER || (kind == KIND_INSTANT && !is_clock(role)) ||
+                   (number && role != ROLE_EVENT_ID && role != ROLE_SEQ && role != ROLE_ATTEMPTS &&
+                    role != ROLE_CREATED_TS);
     if (role == ROLE_PAYLOAD)
         ADD(sql, "CASE WHEN LENGTH(t.%s) <= ? THEN t.%s END", name, name);
     else if (as_text)

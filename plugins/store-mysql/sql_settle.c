@@ -47,7 +47,7 @@ static struct json_key json_key(const struct builder *sql)
         break;
     default:
         (void)snprintf(json.type, sizeof(json.type), "VARCHAR(%llu) CHARACTER SET utf8mb4",
-                       chars < 768 ? chars : 768); /* longer ones fit in no index */
+                       chars < INDEX_MAX ? chars : INDEX_MAX);
         if (key->charset[0])
             (void)snprintf(json.expression, sizeof(json.expression),
                            "CONVERT(s.k USING %s) COLLATE %s", key->charset, key->collation);
