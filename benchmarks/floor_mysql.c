@@ -328,8 +328,10 @@ static enum outcome transact(struct worker *worker, const struct position *behin
     if (outcome == DONE)
         outcome = claim(worker, behind, count, last);
     if (outcome == DONE && !hold && *count > 0) {
-        (void)snprintf(worker->next_token, sizeof worker->next_token, "floor-%u-%" PRIu64,
-                       worker->number, worker->claims++);
+        /* As long as a relay's: rows that grow by it split pages. */
+        (void)snprintf(worker->next_token, sizeof worker->next_token,
+                       "outbox-relay:floor-%04u-000000:%024" PRIu64, worker->number,
+                       worker->claims++);
         outcome =
             run_keyed(worker, worker->lease, worker->claimed, *count, worker->next_token, NULL);
     }
