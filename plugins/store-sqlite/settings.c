@@ -5,6 +5,7 @@
 #include "settings.h"
 
 #include "failure.h"
+#include "layout_rules.h"
 
 const struct outbox_option settings_options[SETTINGS_COUNT] = {
     {.name = "url",
@@ -99,61 +100,30 @@ static bool is_named(const struct outbox_store *store, enum role role)
     return columns_have(&store->columns, role);
 }
 
-static enum outbox_status read_states(struct outbox_store *store,
+static const char *lease_lacks(const struct outbox_store *store)
+{
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (store->layout->leased & ROLE_BIT(role) && !is_named(store, (enum role)role))
+            return role_name((enum role)role);
+    return NULL;
+}
+
+static enum outbox_status apply_rules(struct outbox_store *store,
                                       const struct outbox_setting *states,
                                       struct outbox_error *error)
 {
-    store->states = *store->layout->states;
-    if (!states)
-        return OUTBOX_OK;
-    if (!store->layout->is_open)
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "states: the %s layout has its own; they are only for layout custom",
-                           store->layout->name);
-    if (!is_named(store, ROLE_STATUS))
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "states: which column holds them? Name it in columns.status");
-    return states_parse(&store->states, states, error);
-}
-
-static enum outbox_status check_keep(const struct outbox_store *store, struct outbox_error *error)
-{
-    if (store->delete_delivered)
-        return OUTBOX_OK;
-    if (!is_named(store, ROLE_STATUS))
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "delivered: a delivered event cannot be kept in a table without a "
-                           "status column: say \"delivered\": \"delete\", or name the column in "
-                           "columns.status");
-    if (!states_have(&store->states, STATE_DELIVERED))
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "states.delivered: is missing: what does the status column hold for an "
-                           "event that is done? Or say \"delivered\": \"delete\"");
-    return OUTBOX_OK;
-}
-
-static enum outbox_status check_lease(const struct outbox_store *store, struct outbox_error *error)
-{
-    const struct layout *layout = store->layout;
-    if (!store->lease)
-        return OUTBOX_OK;
-    if (!layout->leased)
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "claim.mode: the %s layout has no columns for leases: say \"claim\": "
-                           "{\"mode\": \"hold\"}",
-                           layout->name);
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        if (layout->leased & ROLE_BIT(role) && !is_named(store, (enum role)role))
-            return outbox_fail(error, OUTBOX_INVALID, "",
-                               "claim.mode: a lease needs the column %s: name it in columns.%s, or "
-                               "say \"claim\": {\"mode\": \"hold\"}",
-                               role_name((enum role)role), role_name((enum role)role));
-    }
-    if (!states_have(&store->states, STATE_DELIVERING) || !states_have(&store->states, STATE_DEAD))
-        return outbox_fail(error, OUTBOX_INVALID, "",
-                           "states: a lease needs delivering and dead: name both, or say "
-                           "\"claim\": {\"mode\": \"hold\"}");
-    return OUTBOX_OK;
+    const struct layout_rules rules = {
+        .layout = store->layout->name,
+        .is_open = store->layout->is_open,
+        .has_status = is_named(store, ROLE_STATUS),
+        .deletes = store->delete_delivered,
+        .leases = store->lease,
+        .can_lease = store->layout->leased != 0,
+        .lease_lacks = lease_lacks(store),
+    };
+    enum outbox_status status =
+        layout_rules_states(&rules, store->layout->states, states, &store->states, error);
+    return status == OUTBOX_OK ? layout_rules_check(&rules, &store->states, error) : status;
 }
 
 static enum outbox_status read_table(struct outbox_store *store,
@@ -167,11 +137,8 @@ static enum outbox_status read_table(struct outbox_store *store,
     enum outbox_status status =
         columns_init(&store->columns, store->layout, outbox_setting_text(settings, "table", NULL),
                      outbox_setting_find(settings, "columns"), error);
-    if (status == OUTBOX_OK)
-        status = read_states(store, outbox_setting_find(settings, "states"), error);
-    if (status == OUTBOX_OK)
-        status = check_keep(store, error);
-    return status == OUTBOX_OK ? check_lease(store, error) : status;
+    return status == OUTBOX_OK ? apply_rules(store, outbox_setting_find(settings, "states"), error)
+                               : status;
 }
 
 /* ---- All of it ---------------------------------------------------------------------------- */
