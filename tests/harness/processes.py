@@ -3,6 +3,7 @@ SPDX-License-Identifier: MIT
 """
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,8 @@ def dying_with_us(command, with_signal="KILL", user=None):
     command's own."""
     wrapper = ["setpriv", "--pdeathsig", with_signal]
     if user:
-        wrapper += ["--reuid", user, "--regid", user, "--clear-groups"]
+        group = str(pwd.getpwnam(user).pw_gid)  # which need not be called as the user is
+        wrapper += ["--reuid", user, "--regid", group, "--clear-groups"]
     return wrapper + ["--"] + [str(part) for part in command]
 
 
