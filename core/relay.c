@@ -182,12 +182,12 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
             relay_read_signals(&relay, reload, context);
         relay_push(&relay);
     }
+    relay_sum(&relay, totals);
     for (size_t i = 0; i < relay.count; i++) {
         pipeline_join(&relay.pipelines[i]);
         failed = failed || atomic_load(&relay.pipelines[i].failed);
         misconfigured = misconfigured && atomic_load(&relay.pipelines[i].misconfigured);
     }
-    relay_sum(&relay, totals);
     free(relay.pipelines);
     metrics_clear(&relay.metrics);
     bell_clear(&relay.bell);
