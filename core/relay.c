@@ -5,7 +5,7 @@
 #include "relay.h"
 
 #include "clock.h"
-#include "log.h"
+#include "log_limit.h"
 #include "pipeline.h"
 #include "relay_changes.h"
 
@@ -178,10 +178,13 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
         atomic_store(&relay.pipelines[relay.count - 1].ended, true); /* it never began */
     }
     while (!relay_ended(&relay)) {
-        if (bell_wait(&relay.bell, relay.signals, relay_deadline(&relay)))
+        int64_t look_at = clock_now() + LOG_WINDOW, deadline = relay_deadline(&relay);
+        if (bell_wait(&relay.bell, relay.signals, deadline < look_at ? deadline : look_at))
             relay_read_signals(&relay, reload, context);
         relay_push(&relay);
+        log_flush(false);
     }
+    log_flush(true);
     relay_sum(&relay, totals);
     for (size_t i = 0; i < relay.count; i++) {
         pipeline_join(&relay.pipelines[i]);
