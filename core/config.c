@@ -6,6 +6,7 @@
 #include "config_pipeline.h"
 #include "config_read.h"
 #include "config_schema.h"
+#include "config_telemetry.h"
 #include "log.h"
 #include "plugins.h"
 
@@ -202,6 +203,10 @@ static void resolve(struct checker *checker, const struct config_source *source,
         return;
     resolve_relay(checker, document, plugins, config);
     resolve_log(checker, document, config);
+    telemetry_check(checker, section_child(checker, NULL, document, "telemetry"),
+                    &config->telemetry);
+    if (config->telemetry.signals[SIGNAL_METRICS].endpoint)
+        config->is_observed = true;
     resolve_pipelines(checker, document, plugins, config);
     if (source->only_pipeline)
         keep_only(checker, config, source->only_pipeline);

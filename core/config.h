@@ -5,6 +5,8 @@
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
 
+#include "telemetry/settings.h"
+
 #include <outbox/plugin.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,6 +76,7 @@ struct config {
     bool is_observed;        /* somebody reads what the relay measures */
     uint32_t log_level;      /* enum outbox_log_level */
     enum log_format log_format;
+    struct telemetry_settings telemetry;
     struct pipeline_config *pipelines;
     size_t pipeline_count;
     struct config_memory *memory; /* everything above lives in it */

@@ -16,8 +16,8 @@
     .options = (table), .option_size = sizeof((table)[0]), .option_count = COUNT(table)
 #define LATER(table) .later = (table), .later_count = COUNT(table)
 
-static const char *const root_children[] = {"relay", "log", "pipelines", NULL};
-static const struct later_key root_later[] = {{"http", NULL}, {"telemetry", NULL}};
+static const char *const root_children[] = {"relay", "log", "telemetry", "pipelines", NULL};
+static const struct later_key root_later[] = {{"http", NULL}};
 
 static const struct outbox_option relay_options[] = {
     {.name = "id",
@@ -302,7 +302,7 @@ static const struct outbox_option partitions_options[] = {
              "that is neither DELIVERED nor DEAD. Not set: none is dropped."},
 };
 
-static const struct config_section sections[SECTION_COUNT] = {
+static const struct config_section sections[SECTION_TELEMETRY] = {
     [SECTION_ROOT] = {.path = "", .help = "", .children = root_children, LATER(root_later)},
     [SECTION_RELAY] = {.path = "relay", .help = "The process as a whole.", OPTIONS(relay_options)},
     [SECTION_LOG] = {.path = "log",
@@ -370,5 +370,5 @@ static const struct config_section sections[SECTION_COUNT] = {
 
 const struct config_section *config_section(enum config_section_id id)
 {
-    return &sections[id];
+    return id >= SECTION_TELEMETRY ? config_telemetry_section(id) : &sections[id];
 }

@@ -40,11 +40,16 @@ enum config_section_id {
     SECTION_ROUTE_CLOUDEVENTS,
     SECTION_MAINTENANCE,
     SECTION_MAINTENANCE_PARTITIONS,
+    SECTION_TELEMETRY, /* this and what follows: config_schema_telemetry.c */
+    SECTION_TELEMETRY_METRICS,
+    SECTION_TELEMETRY_TRACES,
+    SECTION_TELEMETRY_LOGS,
     SECTION_COUNT
 };
 
 /* Never NULL; of static lifetime. */
 const struct config_section *config_section(enum config_section_id id);
+const struct config_section *config_telemetry_section(enum config_section_id id);
 
 /* Checks an object (NULL: left out, every key takes its default) against its section. Notes all its
  * mistakes. The settings, in the order of the options, live in checker->memory; NULL only when

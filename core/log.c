@@ -4,10 +4,12 @@
  */
 #include "log.h"
 
+#include "log_limit.h"
 #include "text.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,9 +20,18 @@
 #define LINE_BYTES PIPE_BUF
 /* Kept free for what ends a line, the mark of a cut value included: ..."}\n */
 #define TAIL_BYTES 8
+/* A line of more is not told how many were left out before it. */
+#define MOST_FIELDS 32
 
 static _Atomic uint32_t chosen_level = OUTBOX_LOG_INFO;
 static _Atomic int chosen_format = LOG_FORMAT_AUTO;
+
+static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_limit limit; /* under limit_lock */
+
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic(log_sink *) sink; /* set under sink_lock */
+static void *sink_context;       /* under sink_lock */
 
 struct line {
     char bytes[LINE_BYTES];
@@ -169,10 +180,21 @@ static void write_out(const char *bytes, size_t length)
     }
 }
 
-void log_write(uint32_t level, const char *message, const struct log_field *fields, size_t count)
+static void hand_on(uint32_t level, const char *message, const struct log_field *fields,
+                    size_t count)
+{
+    if (!atomic_load_explicit(&sink, memory_order_relaxed))
+        return;
+    (void)pthread_mutex_lock(&sink_lock);
+    log_sink *current = atomic_load(&sink);
+    if (current)
+        current(sink_context, level, message, fields, count);
+    (void)pthread_mutex_unlock(&sink_lock);
+}
+
+static void emit(uint32_t level, const char *message, const struct log_field *fields, size_t count)
 {
     struct line line;
-    int kept_errno = errno;
     int format = atomic_load(&chosen_format);
     bool json = format == LOG_FORMAT_JSON || (format == LOG_FORMAT_AUTO && !isatty(STDERR_FILENO));
 
@@ -183,5 +205,84 @@ void log_write(uint32_t level, const char *message, const struct log_field *fiel
         line_field(&line, &fields[i], json);
     line_tail(&line, json ? "}\n" : "\n");
     write_out(line.bytes, line.length);
+    hand_on(level, message, fields, count);
+}
+
+/* ---- Repeated lines ----------------------------------------------------------------------- */
+
+static void tell_suppressed(const struct log_kind *kind)
+{
+    struct log_field fields[4] = {FIELD("line", kind->message)};
+    size_t count = 1;
+
+    if (*kind->pipeline)
+        fields[count++] = FIELD("pipeline", kind->pipeline);
+    if (*kind->driver)
+        fields[count++] = FIELD("driver", kind->driver);
+    fields[count++] = FIELD_NUMBER("suppressed", kind->suppressed);
+    emit(kind->level, "lines were left out that said the same", fields, count);
+}
+
+static void emit_limited(uint32_t level, const char *message, const struct log_field *fields,
+                         size_t count)
+{
+    struct log_field more[MOST_FIELDS];
+    struct log_kind ended;
+    uint64_t left_out;
+
+    (void)pthread_mutex_lock(&limit_lock);
+    enum log_passage passage =
+        log_limit_pass(&limit, level, message, fields, count, clock_now(), &left_out, &ended);
+    (void)pthread_mutex_unlock(&limit_lock);
+    if (passage == LOG_IS_SUPPRESSED)
+        return;
+    if (passage == LOG_ENDS_OTHER)
+        tell_suppressed(&ended);
+    if (left_out > 0 && count < MOST_FIELDS) {
+        memcpy(more, fields, count * sizeof(*fields));
+        more[count++] = FIELD_NUMBER("suppressed", left_out);
+        fields = more;
+    }
+    emit(level, message, fields, count);
+}
+
+void log_write(uint32_t level, const char *message, const struct log_field *fields, size_t count)
+{
+    int kept_errno = errno;
+
+    if (level < OUTBOX_LOG_DEBUG)
+        emit_limited(level, message, fields, count);
+    else
+        emit(level, message, fields, count);
     errno = kept_errno;
+}
+
+void log_flush(bool all)
+{
+    struct log_kind ended;
+    bool found;
+
+    do {
+        (void)pthread_mutex_lock(&limit_lock);
+        found = log_limit_take(&limit, clock_now(), all, &ended);
+        (void)pthread_mutex_unlock(&limit_lock);
+        if (found)
+            tell_suppressed(&ended);
+    } while (found);
+}
+
+uint64_t log_suppressed(void)
+{
+    (void)pthread_mutex_lock(&limit_lock);
+    uint64_t suppressed = limit.suppressed;
+    (void)pthread_mutex_unlock(&limit_lock);
+    return suppressed;
+}
+
+void log_set_sink(log_sink *wanted, void *context)
+{
+    (void)pthread_mutex_lock(&sink_lock);
+    sink_context = context;
+    atomic_store(&sink, wanted);
+    (void)pthread_mutex_unlock(&sink_lock);
 }

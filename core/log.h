@@ -37,4 +37,18 @@ static inline struct log_field log_text_field(const char *name, const char *text
     } while (0)
 void log_write(uint32_t level, const char *message, const struct log_field *fields, size_t count);
 
+/* Of lines of one kind only so many are written in a while, see log_limit.h. This says how many
+ * were left out where the while is over; with `all`, everywhere. To be called from time to time,
+ * and at the end. */
+void log_flush(bool all);
+
+/* Lines left out since the start. */
+uint64_t log_suppressed(void);
+
+/* Also hands each line that is written to `sink`, from the thread that writes it; NULL: no longer,
+ * and none is under way when this returns. The sink must not log. */
+typedef void log_sink(void *context, uint32_t level, const char *message,
+                      const struct log_field *fields, size_t count);
+void log_set_sink(log_sink *sink, void *context);
+
 #endif

@@ -282,11 +282,13 @@ static void *pipeline_main(void *argument)
 }
 
 bool pipeline_start(struct pipeline *pipeline, const struct config *config,
-                    const struct pipeline_config *settings, bool once, struct bell *relay_bell)
+                    const struct pipeline_config *settings, bool once, struct exporter *exporter,
+                    struct bell *relay_bell)
 {
     *pipeline = (struct pipeline){.config = config,
                                   .settings = settings,
                                   .once = once,
+                                  .exporter = exporter,
                                   .store_ops = settings->store.plugin->store,
                                   .publisher_ops = settings->publisher.plugin->publisher,
                                   .tunables = settings->tunables,

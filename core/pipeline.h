@@ -39,6 +39,7 @@ struct pipeline {
     const struct config *config;
     const struct pipeline_config *settings;
     bool once;
+    struct exporter *exporter; /* of spans; may be NULL */
 
     struct host store_host, publisher_host;
     const struct outbox_store_ops *store_ops;
@@ -81,8 +82,8 @@ struct pipeline {
 
 /* Starts the supervisor, which does the rest. Fails only if the process is out of resources. */
 bool pipeline_start(struct pipeline *pipeline, const struct config *config,
-                    const struct pipeline_config *settings, bool once, struct bell *relay_bell)
-    __attribute__((warn_unused_result));
+                    const struct pipeline_config *settings, bool once, struct exporter *exporter,
+                    struct bell *relay_bell) __attribute__((warn_unused_result));
 
 /* Begins to drain; all should be over at `deadline`. Again: with a new deadline. Any thread. */
 void pipeline_stop(struct pipeline *pipeline, int64_t deadline);

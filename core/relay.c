@@ -5,9 +5,11 @@
 #include "relay.h"
 
 #include "clock.h"
-#include "log.h"
+#include "log_limit.h"
 #include "pipeline.h"
 #include "relay_changes.h"
+#include "telemetry/exporter.h"
+#include "telemetry/points.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -143,14 +145,17 @@ static void relay_sum(const struct relay *relay, struct relay_totals *totals)
     }
 }
 
+/* Lines of the start are to be sent, too, so the exporter begins first. */
 static bool relay_start(struct relay *relay, bool once)
 {
+    relay->exporter = exporter_start(relay->config, &relay->metrics);
     for (size_t i = 0; i < relay->config->pipeline_count; i++) {
         relay->count++;
         if (!pipeline_start(&relay->pipelines[i], relay->config, &relay->config->pipelines[i], once,
-                            &relay->bell))
+                            relay->exporter, &relay->bell))
             return false;
     }
+    exporter_observe(relay->exporter, points_visit, relay);
     return true;
 }
 
@@ -178,11 +183,15 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
         atomic_store(&relay.pipelines[relay.count - 1].ended, true); /* it never began */
     }
     while (!relay_ended(&relay)) {
-        if (bell_wait(&relay.bell, relay.signals, relay_deadline(&relay)))
+        int64_t look_at = clock_now() + LOG_WINDOW, deadline = relay_deadline(&relay);
+        if (bell_wait(&relay.bell, relay.signals, deadline < look_at ? deadline : look_at))
             relay_read_signals(&relay, reload, context);
         relay_push(&relay);
+        log_flush(false);
     }
+    log_flush(true);
     relay_sum(&relay, totals);
+    exporter_stop(&relay.exporter); /* the last figures are those of the pipelines' ends */
     for (size_t i = 0; i < relay.count; i++) {
         pipeline_join(&relay.pipelines[i]);
         failed = failed || atomic_load(&relay.pipelines[i].failed);

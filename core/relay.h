@@ -13,6 +13,7 @@ struct relay {
     size_t count;
     struct metrics metrics; /* of the process */
     int64_t started_at;     /* monotonic */
+    struct exporter *exporter;
     struct bell bell;
     int signals;
     bool stopping;

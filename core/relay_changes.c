@@ -99,11 +99,75 @@ static void compare_pipelines(const struct pipeline_config *running,
     compare_drivers(name, "publisher", &running->publisher, &fresh->publisher);
 }
 
+/* ---- Telemetry ---------------------------------------------------------------------------- */
+
+static bool lists_differ(const struct outbox_pair *a, uint64_t a_count, const struct outbox_pair *b,
+                         uint64_t b_count)
+{
+    const struct outbox_setting running = {.pairs = a, .pair_count = a_count};
+    const struct outbox_setting fresh = {.pairs = b, .pair_count = b_count};
+    return pairs_differ(&running, &fresh);
+}
+
+static void compare_key(bool differs, const char *section, const char *key)
+{
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "%s.%s", section, key);
+    if (differs)
+        log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
+                 FIELD("key", path));
+}
+
+static void compare_signals(const char *section, const struct signal_settings *running,
+                            const struct signal_settings *fresh)
+{
+    compare_key(text_differs(running->endpoint, fresh->endpoint), section, "endpoint");
+    if (!running->endpoint || !fresh->endpoint)
+        return; /* of what is not sent, nothing else is known */
+    compare_key(running->is_json != fresh->is_json, section, "protocol");
+    compare_key(running->is_gzip != fresh->is_gzip, section, "compression");
+    compare_key(running->timeout != fresh->timeout, section, "timeout");
+    compare_key(text_differs(running->certificate, fresh->certificate), section, "certificate");
+    compare_key(text_differs(running->client_certificate, fresh->client_certificate), section,
+                "client_certificate");
+    compare_key(text_differs(running->client_key, fresh->client_key), section, "client_key");
+    compare_key(
+        lists_differ(running->headers, running->header_count, fresh->headers, fresh->header_count),
+        section, "headers");
+    compare_key(running->delay != fresh->delay, section,
+                running->queue_size > 0 ? "delay" : "interval");
+    compare_key(running->patience != fresh->patience, section, "patience");
+    compare_key(running->queue_size != fresh->queue_size, section, "queue_size");
+    compare_key(running->batch_size != fresh->batch_size, section, "batch_size");
+}
+
+static void compare_telemetry(const struct telemetry_settings *running,
+                              const struct telemetry_settings *fresh)
+{
+    const struct telemetry_sampler *a = &running->sampler, *b = &fresh->sampler;
+
+    compare_signals("telemetry.metrics", &running->signals[SIGNAL_METRICS],
+                    &fresh->signals[SIGNAL_METRICS]);
+    compare_signals("telemetry.traces", &running->signals[SIGNAL_TRACES],
+                    &fresh->signals[SIGNAL_TRACES]);
+    compare_signals("telemetry.logs", &running->signals[SIGNAL_LOGS], &fresh->signals[SIGNAL_LOGS]);
+    compare_key(a->is_parent_based != b->is_parent_based || a->ratio < b->ratio ||
+                    a->ratio > b->ratio,
+                "telemetry.traces", "sampler");
+    compare_key(text_differs(running->service_name, fresh->service_name), "telemetry",
+                "service_name");
+    compare_key(lists_differ(running->attributes, running->attribute_count, fresh->attributes,
+                             fresh->attribute_count),
+                "telemetry", "resource_attributes");
+}
+
 void relay_changes_log(const struct config *running, const struct config *fresh)
 {
     if (running->shutdown_timeout != fresh->shutdown_timeout)
         log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
                  FIELD("key", "relay.shutdown_timeout"));
+    compare_telemetry(&running->telemetry, &fresh->telemetry);
     for (size_t i = 0; i < running->pipeline_count; i++) {
         const struct pipeline_config *pipeline = &running->pipelines[i];
         const struct pipeline_config *other = find_pipeline(fresh, pipeline->name);

@@ -79,6 +79,7 @@ static void refresh_process(struct relay *relay)
         metrics_set_real(&relay->metrics, PROCESS_CPU_TIME, 0,
                          seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
     metrics_set(&relay->metrics, PROCESS_MEMORY, 0, resident_bytes());
+    metrics_set(&relay->metrics, LOG_SUPPRESSED, 0, (int64_t)log_suppressed());
     metrics_set_real(&relay->metrics, PROCESS_UPTIME, 0,
                      (double)(clock_now() - relay->started_at) / (double)SECOND);
 }

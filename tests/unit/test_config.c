@@ -286,12 +286,11 @@ static void what_later_versions_bring_is_refused_by_name(void **state)
 {
     (void)state;
     assert_refused(
-        "{\"telemetry\": {\"x\": 1}, \"http\": {}, \"pipelines\": [{\"name\": \"orders\","
+        "{\"http\": {}, \"pipelines\": [{\"name\": \"orders\","
         " \"store\": {\"driver\": \"sample\", \"url\": \"u\"},"
         " \"publisher\": {\"driver\": \"sample\"},"
         " \"claim\": {\"mode\": \"lanes\", \"lanes\": 64},"
         " \"order\": {\"by\": \"key\", \"on_dead\": \"block\"}}]}",
-        "telemetry: not available in this version; leave it out",
         "http: not available in this version; leave it out",
         "pipelines[0].claim.lanes: not available in this version; leave it out",
         "pipelines[0].claim.mode: found \"lanes\", which is not available in this version; allowed "

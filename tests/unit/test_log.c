@@ -56,7 +56,7 @@ static char *line_of(enum log_format format, const char *message, const struct l
 
     log_setup(OUTBOX_LOG_DEBUG, format);
     capture_start(&capture);
-    log_write(OUTBOX_LOG_WARN, message, fields, count);
+    log_write(OUTBOX_LOG_DEBUG, message, fields, count); /* of these none is left out */
     char *line = capture_end(&capture, &length);
     assert_true(length > 0 && length <= PIPE_BUF);
     assert_int_equal(strlen(line), length);
@@ -93,7 +93,7 @@ static void a_text_line_has_time_level_message_and_fields(void **state)
     (void)state;
     assert_int_equal(line[10], 'T');
     assert_string_equal(line + 23,
-                        "Z warn  store is away plain=abc spaced=\"a b\" empty=\"\" none=\"\" "
+                        "Z debug store is away plain=abc spaced=\"a b\" empty=\"\" none=\"\" "
                         "quote=\"a\\\"b\" number=-42\n");
     free(line);
 }
@@ -117,7 +117,7 @@ static void a_json_line_is_an_object(void **state)
 
     (void)state;
     assert_int_equal(strlen(member(document, "time")), 24);
-    assert_string_equal(member(document, "level"), "warn");
+    assert_string_equal(member(document, "level"), "debug");
     assert_string_equal(member(document, "message"), "it's \"so\"");
     assert_string_equal(member(document, "name"), "a \"b\" \\ \n\x01");
     assert_int_equal(json_integer_value(json_object_get(document, "count")), 7);
@@ -177,7 +177,7 @@ static void lines_above_the_level_are_left_out(void **state)
 static void *log_many(void *argument)
 {
     for (int i = 0; i < LINES_A_THREAD; i++)
-        log_line(OUTBOX_LOG_INFO, "many", FIELD("who", argument), FIELD_NUMBER("n", i));
+        log_line(OUTBOX_LOG_DEBUG, "many", FIELD("who", argument), FIELD_NUMBER("n", i));
     return NULL;
 }
 
@@ -189,7 +189,7 @@ static void lines_of_several_threads_stay_whole(void **state)
     size_t length, lines = 0;
 
     (void)state;
-    log_setup(OUTBOX_LOG_INFO, LOG_FORMAT_JSON);
+    log_setup(OUTBOX_LOG_DEBUG, LOG_FORMAT_JSON);
     capture_start(&capture);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, log_many, names[i]), 0);
@@ -205,6 +205,56 @@ static void lines_of_several_threads_stay_whole(void **state)
     free(text);
 }
 
+/* ---- Repeated lines, and the sink --------------------------------------------------------- */
+
+struct seen {
+    size_t lines;
+    long long suppressed;
+    char last[64];
+};
+
+static void see(void *context, uint32_t level, const char *message, const struct log_field *fields,
+                size_t count)
+{
+    struct seen *seen = context;
+
+    (void)level;
+    seen->lines++;
+    (void)snprintf(seen->last, sizeof(seen->last), "%s", message);
+    if (count > 0 && strcmp(fields[count - 1].name, "suppressed") == 0)
+        seen->suppressed += fields[count - 1].number;
+}
+
+static void repeated_lines_are_counted_and_told_once(void **state)
+{
+    struct capture capture;
+    struct seen seen = {0};
+    size_t length;
+    uint64_t before = log_suppressed();
+
+    (void)state;
+    log_setup(OUTBOX_LOG_INFO, LOG_FORMAT_JSON);
+    capture_start(&capture);
+    log_set_sink(see, &seen);
+    for (int i = 0; i < 50; i++)
+        log_line(OUTBOX_LOG_WARN, "again", FIELD("pipeline", "p"), FIELD_NUMBER("n", i));
+    log_line(OUTBOX_LOG_WARN, "again", FIELD("pipeline", "another"));
+    assert_int_equal(seen.lines, 21);
+    log_flush(false); /* their time is not over */
+    assert_int_equal(seen.lines, 21);
+    log_flush(true);
+    assert_int_equal(seen.lines, 22);
+    assert_int_equal(seen.suppressed, 30);
+    log_flush(true);
+    log_set_sink(NULL, NULL);
+    log_line(OUTBOX_LOG_WARN, "not for the sink");
+    char *text = capture_end(&capture, &length);
+    assert_int_equal(seen.lines, 22);
+    assert_int_equal(log_suppressed() - before, 30);
+    assert_non_null(strstr(text, "\"line\":\"again\",\"pipeline\":\"p\",\"suppressed\":30}"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_line_too_long_is_cut_and_still_well_formed),
         cmocka_unit_test(lines_above_the_level_are_left_out),
         cmocka_unit_test(lines_of_several_threads_stay_whole),
+        cmocka_unit_test(repeated_lines_are_counted_and_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

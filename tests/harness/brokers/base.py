@@ -2,13 +2,10 @@
 SPDX-License-Identifier: MIT
 """
 
-import os
-import signal
 from typing import NamedTuple
 
-from .. import processes
 from ..proxy import Proxy
-from ..waiting import wait_until
+from ..server import Server
 
 
 class Received(NamedTuple):
@@ -21,10 +18,9 @@ class Received(NamedTuple):
     headers: dict  # str to bytes
 
 
-class Broker:
+class Broker(Server):
     """One private server. A subclass says how it is started, how the relay is pointed at it and how
-    what arrived is read back. The address and what is durable stay the same over kill() and start().
-    """
+    what arrived is read back. What it had confirmed is still there after kill() and start()."""
 
     name = None  # of the driver: publisher-NAME
     can_be_full = False  # whether fill() and make_room() mean something
@@ -36,53 +32,8 @@ class Broker:
     unusable_header = None  # a name that no header can have here
 
     def __init__(self, secure=False):
-        self.folder = processes.short_folder(self.name)
+        super().__init__()
         self.secured = secure  # a tls.Authority where TLS and a password are wanted
-        self.process = None
-        self.port = None
-
-    # ---- running ----
-
-    def start(self):
-        """Starts the server on a free loopback port, or again on its own, and waits until it answers.
-        Returns self."""
-        raise NotImplementedError
-
-    def kill(self):
-        """Ends the server as a crash does; what it had confirmed is there after start()."""
-        processes.end(self.process)
-        self.process = None
-
-    def restart(self):
-        """Ends the server in order and starts it again."""
-        self.process.terminate()
-        self.process.wait(60)
-        self.process = None
-        self.start()
-
-    def pause(self):
-        """Stops every process of the server where it stands; connections stay open."""
-        processes.pause_group(self.process)
-
-    def resume(self):
-        os.killpg(self.process.pid, signal.SIGCONT)
-
-    def close(self):
-        if self.process is not None:
-            self.resume()
-            processes.end(self.process)
-            self.process = None
-        processes.remove_folder(self.folder)
-
-    def wait_answers(self, condition, timeout=None):
-        wait_until(condition, f"{self.name} answers", timeout, meanwhile=self.assert_alive)
-
-    def assert_alive(self):
-        status = self.process.poll()
-        if status is not None:
-            log = self.folder / "log"
-            tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-            raise RuntimeError(f"{self.name} ended with status {status}:\n{tail}")
 
     # ---- being published to ----
 

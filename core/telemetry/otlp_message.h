@@ -1,0 +1,39 @@
+/*
+ * otlp_message.h - makes the messages of OpenTelemetry's protocol in memory that is freed as a
+ * whole SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_TELEMETRY_OTLP_MESSAGE_H
+#define CORE_TELEMETRY_OTLP_MESSAGE_H
+
+#include "../arena.h"
+#include "resource.h"
+
+#include <otlp.pb-c.h>
+#include <outbox/types.h>
+
+/* All of these give NULL or false when there is no memory left. */
+
+/* A message with nothing in it. */
+void *otlp_new(struct arena *arena, const ProtobufCMessageDescriptor *kind)
+    __attribute__((warn_unused_result));
+
+/* The same, put at the end of a repeated field, whose array `items` points to. */
+void *otlp_add(struct arena *arena, const ProtobufCMessageDescriptor *kind, size_t *count,
+               void *items) __attribute__((warn_unused_result));
+
+/* A copy of a text that is UTF-8 for certain: what is none becomes U+FFFD. */
+char *otlp_text(struct arena *arena, struct outbox_slice text) __attribute__((warn_unused_result));
+
+Otlp__AnyValue *otlp_text_value(struct arena *arena, struct outbox_slice text)
+    __attribute__((warn_unused_result));
+
+bool otlp_add_text(struct arena *arena, size_t *count, Otlp__KeyValue ***items, const char *name,
+                   struct outbox_slice text) __attribute__((warn_unused_result));
+bool otlp_add_number(struct arena *arena, size_t *count, Otlp__KeyValue ***items, const char *name,
+                     int64_t number) __attribute__((warn_unused_result));
+
+Otlp__Resource *otlp_resource(struct arena *arena, const struct resource *resource)
+    __attribute__((warn_unused_result));
+Otlp__InstrumentationScope *otlp_scope(struct arena *arena) __attribute__((warn_unused_result));
+
+#endif
