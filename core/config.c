@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "config.h"
+#include "config_http.h"
 #include "config_pipeline.h"
 #include "config_read.h"
 #include "config_schema.h"
@@ -202,6 +203,7 @@ static void resolve(struct checker *checker, const struct config_source *source,
         return;
     resolve_relay(checker, document, plugins, config);
     resolve_log(checker, document, config);
+    config_http_resolve(checker, document, config);
     resolve_pipelines(checker, document, plugins, config);
     if (source->only_pipeline)
         keep_only(checker, config, source->only_pipeline);

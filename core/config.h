@@ -71,6 +71,8 @@ struct config {
     int64_t shutdown_timeout;
     uint32_t log_level; /* enum outbox_log_level */
     enum log_format log_format;
+    const char *http_listen; /* as listen_parse() takes it; NULL: nothing listens */
+    int64_t http_stall_after;
     struct pipeline_config *pipelines;
     size_t pipeline_count;
     struct config_memory *memory; /* everything above lives in it */

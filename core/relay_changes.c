@@ -99,11 +99,22 @@ static void compare_pipelines(const struct pipeline_config *running,
     compare_drivers(name, "publisher", &running->publisher, &fresh->publisher);
 }
 
+static void compare_http(const struct config *running, const struct config *fresh)
+{
+    if (text_differs(running->http_listen, fresh->http_listen))
+        log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
+                 FIELD("key", "http.listen"));
+    if (running->http_stall_after != fresh->http_stall_after)
+        log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
+                 FIELD("key", "http.stall_after"));
+}
+
 void relay_changes_log(const struct config *running, const struct config *fresh)
 {
     if (running->shutdown_timeout != fresh->shutdown_timeout)
         log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
                  FIELD("key", "relay.shutdown_timeout"));
+    compare_http(running, fresh);
     for (size_t i = 0; i < running->pipeline_count; i++) {
         const struct pipeline_config *pipeline = &running->pipelines[i];
         const struct pipeline_config *other = find_pipeline(fresh, pipeline->name);
