@@ -5,7 +5,7 @@
 #include "routes.h"
 
 #include "figures.h"
-#include "health.h"
+#include "probes.h"
 #include "page.h"
 
 #include <string.h>

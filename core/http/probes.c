@@ -1,8 +1,8 @@
 /*
- * health.c - what /healthz and /readyz answer
+ * probes.c - what /healthz and /readyz answer
  * SPDX-License-Identifier: MIT
  */
-#include "health.h"
+#include "probes.h"
 
 #include "../cli.h"
 #include "figures.h"

@@ -1,9 +1,9 @@
 /*
- * health.h - what /healthz and /readyz answer
+ * probes.h - what /healthz and /readyz answer
  * SPDX-License-Identifier: MIT
  */
-#ifndef CORE_HTTP_HEALTH_H
-#define CORE_HTTP_HEALTH_H
+#ifndef CORE_HTTP_PROBES_H
+#define CORE_HTTP_PROBES_H
 
 #include "../view.h"
 
