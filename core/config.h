@@ -69,10 +69,11 @@ struct pipeline_config {
 struct config {
     const char *relay_id; /* resolved: never "auto" */
     int64_t shutdown_timeout;
-    uint32_t log_level; /* enum outbox_log_level */
-    enum log_format log_format;
     const char *http_listen; /* as listen_parse() takes it; NULL: nothing listens */
-    int64_t http_stall_after;
+    int64_t stall_after;     /* events wait and nothing moves for so long: not ready */
+    bool is_observed;        /* somebody reads what the relay measures */
+    uint32_t log_level;      /* enum outbox_log_level */
+    enum log_format log_format;
     struct pipeline_config *pipelines;
     size_t pipeline_count;
     struct config_memory *memory; /* everything above lives in it */

@@ -16,9 +16,10 @@ void config_http_resolve(struct checker *checker, const json_t *document, struct
 
     if (!http)
         return;
-    config->http_stall_after = outbox_setting_integer(http, "stall_after", 0);
+    config->stall_after = outbox_setting_integer(http, "stall_after", 0);
     if (!object)
         return; /* without the section nothing listens */
+    config->is_observed = true;
     config->http_listen = outbox_setting_text(http, "listen", "");
     if (!listen_parse(config->http_listen, &address))
         (void)mistake(checker, &listen_path,

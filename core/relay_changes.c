@@ -104,7 +104,7 @@ static void compare_http(const struct config *running, const struct config *fres
     if (text_differs(running->http_listen, fresh->http_listen))
         log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
                  FIELD("key", "http.listen"));
-    if (running->http_stall_after != fresh->http_stall_after)
+    if (running->stall_after != fresh->stall_after)
         log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
                  FIELD("key", "http.stall_after"));
 }

@@ -15,6 +15,7 @@
 #define VIEW_REASON 320
 #define VIEW_DEAD 20 /* the latest dead events that are remembered */
 #define VIEW_CAUSES 4
+#define VIEW_COUNTERS 32
 
 /* Seconds; NAN where nothing was seen in the last minute. */
 struct view_latency {
@@ -47,8 +48,8 @@ struct view_pipeline {
     size_t cause_count; /* 0: ready */
 
     /* Since the start. */
-    uint64_t claimed, delivered, dropped, retried, unknown, rejected, dead, released, stale, expired,
-        pruned, in_flight;
+    uint64_t claimed, delivered, dropped, retried, unknown, rejected, dead, released, stale,
+        expired, pruned, in_flight;
     /* Events a second over the last ten seconds; NAN: not known yet. */
     double delivered_rate, failed_rate;
     struct view_latency e2e, publish, claim, settle;
@@ -60,17 +61,17 @@ struct view_pipeline {
 
     struct view_dead dead_events[VIEW_DEAD]; /* newest first */
     size_t dead_count;
-    struct view_counter counters[32]; /* of both drivers */
+    struct view_counter counters[VIEW_COUNTERS]; /* of both drivers */
     size_t counter_count;
 };
 
 struct view {
     const char *relay_id, *version;
     int64_t pid;
-    int64_t uptime;   /* nanoseconds */
-    int64_t taken_at; /* microseconds since 1970 */
-    bool ready;       /* every pipeline is */
-    bool alive;       /* every loop moves */
+    int64_t uptime;          /* nanoseconds */
+    int64_t taken_at;        /* microseconds since 1970 */
+    bool ready;              /* every pipeline is */
+    bool alive;              /* every loop moves */
     char stuck[VIEW_REASON]; /* which does not, if !alive */
     size_t pipeline_count;
     struct view_pipeline pipelines[];

@@ -8,22 +8,47 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #define UNKNOWN "unknown"
 
 /* ---- State -------------------------------------------------------------------------------- */
 
+struct state {
+    const char *cause; /* by which it is known */
+    const char *class, *word;
+};
+
+/* Beginning and ending are not the errors as which they count. */
+static const struct state *state_of_cause(const struct view_pipeline *pipeline)
+{
+    static const struct state known[] = {
+        {"starting", "wait", "Starting"},
+        {"stopping", "wait", "Stopping"},
+        {"ended", "error", "Ended"},
+    };
+
+    for (size_t i = 0; pipeline->cause_count > 0 && i < sizeof(known) / sizeof(*known); i++)
+        if (strcmp(pipeline->causes[0].name, known[i].cause) == 0)
+            return &known[i];
+    return NULL;
+}
+
 void page_write_badge(FILE *out, const struct view_pipeline *pipeline, const char *element)
 {
-    const char *class = "wait", *word = "Not ready";
+    static const struct state unready = {NULL, "wait", "Not ready"},
+                              paused = {NULL, "wait", "Paused"}, failing = {NULL, "error", "Error"},
+                              active = {NULL, "good", "Active"};
+    const struct state *state = state_of_cause(pipeline);
 
-    if (pipeline->state == 3)
-        class = "error", word = "Error";
-    else if (pipeline->state == 2)
-        word = "Paused";
-    else if (pipeline->cause_count == 0)
-        class = "good", word = "Active";
-    (void)fprintf(out, "<%s class=\"state %s\"><b>%s</b></%s>", element, class, word, element);
+    if (!state && pipeline->state == 3)
+        state = &failing;
+    else if (!state && pipeline->state == 2)
+        state = &paused;
+    else if (!state)
+        state = pipeline->cause_count == 0 ? &active : &unready;
+    (void)fprintf(out, "<%s class=\"state %s\"><b>%s</b></%s>", element, state->class, state->word,
+                  element);
 }
 
 static void write_heading(FILE *out, const struct view_pipeline *pipeline, size_t index)

@@ -5,8 +5,8 @@
 #include "routes.h"
 
 #include "figures.h"
-#include "probes.h"
 #include "page.h"
+#include "probes.h"
 
 #include <string.h>
 

@@ -41,6 +41,7 @@ enum instrument_id {
     EVENTS_OUTCOMES,
     EVENTS_IN_FLIGHT,
     LEASES_EXPIRED,
+    DRIVER_INCIDENTS, /* kept by struct host: its attributes are the drivers' */
     /* Of the process. */
     TELEMETRY_EXPORTED,
     TELEMETRY_DROPPED,
@@ -91,7 +92,7 @@ struct instrument {
     const char *unit; /* UCUM: "s", "By", "{event}", "" */
     enum instrument_kind kind;
     bool of_process;
-    bool is_real;  /* a counter or gauge that is no whole number */
+    bool is_real;    /* a counter or gauge that is no whole number */
     bool is_untyped; /* Prometheus' linter would take it for a part of a histogram */
     const char *help;
     struct instrument_attribute attributes[INSTRUMENT_ATTRIBUTES]; /* first without a name ends */
@@ -109,9 +110,9 @@ size_t instrument_series(const struct instrument *instrument);
 const char *instrument_value(const struct instrument *instrument, size_t series, size_t index);
 
 /* The name by the OpenTelemetry-to-Prometheus rules, without a histogram's suffixes. Returns
- * `name`. */
+ * `text`. */
 #define PROMETHEUS_NAME 96
-const char *instrument_prometheus_name(const struct instrument *instrument,
-                                       char name[PROMETHEUS_NAME]);
+const char *prometheus_name(const char *name, const char *unit, bool is_counter,
+                            char text[PROMETHEUS_NAME]);
 
 #endif

@@ -14,24 +14,21 @@
 
 #define HISTOGRAM_BUCKETS 24 /* at most, the one without a bound included */
 
-/* A counter or gauge holds its number, or the bits of a double if the instrument is real. */
-struct metric_cell {
-    _Atomic uint64_t bits;
-};
-
 struct metric_histogram {
     _Atomic uint64_t buckets[HISTOGRAM_BUCKETS];
     _Atomic uint64_t sum; /* bits of a double */
 };
 
 struct metrics {
-    struct metric_cell *cells;            /* by instrument and series */
-    struct metric_histogram *histograms;  /* the same, of histograms */
+    size_t first[INSTRUMENT_COUNT]; /* of an instrument's series, in one of these: */
+    _Atomic uint64_t *cells;        /* a number, or the bits of a double if it is real */
+    struct metric_histogram *histograms;
 };
 
 /* What one thread has seen, on its way into a histogram. */
 struct histogram_tally {
     uint32_t buckets[HISTOGRAM_BUCKETS];
+    uint64_t count;
     double sum;
 };
 
@@ -55,7 +52,7 @@ void metrics_set_real(struct metrics *metrics, enum instrument_id id, size_t ser
 void metrics_observe(struct metrics *metrics, enum instrument_id id, size_t series, double value,
                      uint64_t count);
 
-void tally_add(struct histogram_tally *tally, const struct instrument *instrument, double value);
+void tally_add(struct histogram_tally *tally, enum instrument_id id, double value);
 void metrics_observe_tally(struct metrics *metrics, enum instrument_id id, size_t series,
                            const struct histogram_tally *tally);
 
@@ -66,12 +63,15 @@ double metrics_read_real(const struct metrics *metrics, enum instrument_id id, s
 void metrics_read_histogram(const struct metrics *metrics, enum instrument_id id, size_t series,
                             struct histogram_reading *reading);
 
+/* sum += other; of instruments with the same buckets. */
+void histogram_join(struct histogram_reading *sum, const struct histogram_reading *other);
+
 /* later -= earlier: what was seen between two readings. */
 void histogram_subtract(struct histogram_reading *later, const struct histogram_reading *earlier);
 
-/* The value that the part `quantile` (0..1) of what was seen does not exceed, taken as spread evenly
- * within a bucket; NAN if nothing was seen. */
-double histogram_quantile(const struct instrument *instrument,
-                          const struct histogram_reading *reading, double quantile);
+/* The value that the part `quantile` (0..1) of what was seen does not exceed, taken as spread
+ * evenly within a bucket; NAN if nothing was seen. */
+double histogram_quantile(enum instrument_id id, const struct histogram_reading *reading,
+                          double quantile);
 
 #endif

@@ -9,8 +9,8 @@
 
 struct relay;
 
-/* All figures of a relay, as /metrics answers; the caller frees the text. NULL if memory ran out.
- * Any thread, while the relay runs. */
+/* Version 0.0.4 of the format. The caller frees it; NULL if memory ran out. Any thread, as
+ * points_visit(). */
 char *prometheus_text(struct relay *relay, size_t *len) __attribute__((warn_unused_result));
 
 #endif

@@ -26,7 +26,7 @@ static void a_minimal_file_gets_every_default(void **state)
     assert_int_equal(config->log_level, OUTBOX_LOG_INFO);
     assert_int_equal(config->log_format, LOG_FORMAT_AUTO);
     assert_null(config->http_listen);
-    assert_int_equal(config->http_stall_after, 8 * SECOND);
+    assert_int_equal(config->stall_after, 8 * SECOND);
     assert_int_equal(config->pipeline_count, 1);
     const struct pipeline_config *pipeline = &config->pipelines[0];
     assert_string_equal(pipeline->name, "orders");
@@ -105,11 +105,11 @@ static void with_the_section_http_something_listens(void **state)
     struct loaded loaded;
     loaded_init_text(&loaded, HTTP("{}"));
     assert_string_equal(loaded.config->http_listen, "127.0.0.1:9464");
-    assert_int_equal(loaded.config->http_stall_after, 8 * SECOND);
+    assert_int_equal(loaded.config->stall_after, 8 * SECOND);
     loaded_clear(&loaded);
     loaded_init_text(&loaded, HTTP("{\"listen\": \"[::1]:0\", \"stall_after\": \"1m\"}"));
     assert_string_equal(loaded.config->http_listen, "[::1]:0");
-    assert_int_equal(loaded.config->http_stall_after, 60 * SECOND);
+    assert_int_equal(loaded.config->stall_after, 60 * SECOND);
     loaded_clear(&loaded);
     assert_refused(HTTP("{\"listen\": \"*:9464\"}"),
                    "http.listen: found no address to listen at, allowed is \"HOST:PORT\", "
