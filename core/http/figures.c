@@ -15,7 +15,7 @@
 
 static json_t *seconds(double value)
 {
-    return isfinite(value) ? json_real(value) : json_null();
+    return isfinite(value) ? json_real(round(value * 1e9) / 1e9) : json_null();
 }
 
 static json_t *count(int64_t value)

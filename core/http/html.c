@@ -110,6 +110,16 @@ void html_duration(FILE *out, double seconds)
         two_units(out, seconds, DAY, "d", HOUR, "h");
 }
 
+void html_age(FILE *out, int64_t nanoseconds)
+{
+    int64_t seconds = nanoseconds / 1000000000;
+
+    if (seconds < MINUTE)
+        (void)fprintf(out, "%" PRId64 GAP "s", seconds > 0 ? seconds : 0);
+    else
+        html_duration(out, (double)seconds);
+}
+
 void html_time(FILE *out, int64_t microseconds)
 {
     const time_t seconds = (time_t)(microseconds / 1000000);

@@ -24,6 +24,9 @@ void html_rate(FILE *out, double rate);
 /* Seconds in the unit that people would use: 0.4 ms, 12 s, 3 h 20 min; NAN: a dash. */
 void html_duration(FILE *out, double seconds);
 
+/* The same in whole seconds, for what ticks before people's eyes. */
+void html_age(FILE *out, int64_t nanoseconds);
+
 /* Microseconds since 1970 as a <time> in UTC. */
 void html_time(FILE *out, int64_t microseconds);
 

@@ -50,7 +50,7 @@ static void write_header(FILE *out, const struct view *view)
     html_text(out, view->version);
     (void)fprintf(out, "</dd></div><div><dt>Process</dt><dd>%" PRId64 "</dd></div>", view->pid);
     (void)fputs("<div><dt>Up for</dt><dd>", out);
-    html_duration(out, (double)(view->uptime / 1000000000));
+    html_age(out, view->uptime);
     (void)fputs("</dd></div><div><dt>As of</dt><dd>", out);
     html_time(out, view->taken_at);
     (void)fputs("</dd></div></dl></header>\n", out);

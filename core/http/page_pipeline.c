@@ -71,7 +71,8 @@ static void write_causes(FILE *out, const struct view_pipeline *pipeline)
 {
     if (pipeline->cause_count == 0)
         return;
-    (void)fputs("<ul class=\"causes\" data-key=\"causes\">\n", out);
+    (void)fprintf(out, "<ul class=\"causes%s\" data-key=\"causes\">\n",
+                  pipeline->state == 3 ? " failing" : "");
     for (size_t i = 0; i < pipeline->cause_count; i++) {
         (void)fputs("<li data-key=\"", out);
         html_text(out, pipeline->causes[i].name);
@@ -164,8 +165,8 @@ static void write_latency(FILE *out, const char *name, const struct view_latency
 
 static void write_latencies(FILE *out, const struct view_pipeline *pipeline)
 {
-    (void)fputs("<div class=\"group\"><h3>Latency</h3>\n"
-                "<table class=\"numbers\"><caption>Seen in the last minute</caption>\n"
+    (void)fputs("<h3>Latency</h3>\n"
+                "<table class=\"numbers latency\"><caption>Seen in the last minute</caption>\n"
                 "<thead><tr><th scope=\"col\">Of</th><th scope=\"col\">p50</th>"
                 "<th scope=\"col\">p90</th><th scope=\"col\">p99</th></tr></thead>\n<tbody>\n",
                 out);
@@ -173,19 +174,19 @@ static void write_latencies(FILE *out, const struct view_pipeline *pipeline)
     write_latency(out, "Publish", &pipeline->publish);
     write_latency(out, "Claim", &pipeline->claim);
     write_latency(out, "Settle", &pipeline->settle);
-    (void)fputs("</tbody></table></div>\n", out);
+    (void)fputs("</tbody></table>\n", out);
 }
 
 static void write_total(FILE *out, const char *name, uint64_t number)
 {
-    (void)fprintf(out, "<div><dt>%s</dt><dd>", name);
+    (void)fprintf(out, "<div%s><dt>%s</dt><dd>", number == 0 ? " class=\"zero\"" : "", name);
     html_count(out, (int64_t)number);
     (void)fputs("</dd></div>\n", out);
 }
 
 static void write_totals(FILE *out, const struct view_pipeline *pipeline)
 {
-    (void)fputs("<div class=\"group\"><h3>Since the start</h3>\n<dl class=\"list\">\n", out);
+    (void)fputs("<div class=\"group wide\"><h3>Since the start</h3>\n<dl class=\"list\">\n", out);
     write_total(out, "Claimed", pipeline->claimed);
     write_total(out, "Delivered", pipeline->delivered);
     write_total(out, "Dropped by the route", pipeline->dropped);
@@ -220,7 +221,7 @@ static void write_table(FILE *out, const struct view_pipeline *pipeline)
     write_table_figure(out, "Dead", pipeline, table->dead, OUTBOX_ESTIMATED_DEAD);
     (void)fputs("<div><dt>Counted</dt><dd>", out);
     if (pipeline->counted) {
-        html_duration(out, (double)(pipeline->counted_ago / 1000000000));
+        html_age(out, pipeline->counted_ago);
         (void)fputs(" ago", out);
     } else {
         (void)fputs("not yet", out);
@@ -234,8 +235,8 @@ static void write_counters(FILE *out, const struct view_pipeline *pipeline)
 {
     if (pipeline->counter_count == 0)
         return;
-    (void)fputs("<div class=\"group\" data-key=\"drivers\"><h3>Drivers</h3>\n"
-                "<table class=\"numbers\" role=\"table\"><caption>What the drivers have "
+    (void)fputs("<div class=\"drivers\" data-key=\"drivers\"><h3>Drivers</h3>\n"
+                "<table class=\"numbers counters\"><caption>What the drivers have "
                 "counted</caption>\n<thead><tr><th scope=\"col\">Driver</th>"
                 "<th scope=\"col\">What</th><th scope=\"col\">Count</th></tr></thead>\n<tbody>\n",
                 out);
@@ -294,11 +295,12 @@ void page_write_pipeline(FILE *out, const struct view_pipeline *pipeline, size_t
     write_heading(out, pipeline, index);
     write_causes(out, pipeline);
     write_keys(out, pipeline);
-    (void)fputs("<div class=\"groups\">\n", out);
+    (void)fputs("<div class=\"groups\">\n<div class=\"group\">", out);
     write_latencies(out, pipeline);
+    write_counters(out, pipeline);
+    (void)fputs("</div>\n", out);
     write_totals(out, pipeline);
     write_table(out, pipeline);
-    write_counters(out, pipeline);
     (void)fputs("</div>\n", out);
     write_dead_events(out, pipeline);
     (void)fputs("</section>\n", out);

@@ -146,6 +146,26 @@ static void durations_have_the_unit_that_people_use(void **state)
     assert_written(&paper, "\xe2\x80\x93");
 }
 
+static void ages_are_in_whole_seconds(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t nanoseconds;
+        const char *wanted;
+    } cases[] = {
+        {0, "0" GAP "s"},
+        {-1, "0" GAP "s"},
+        {INT64_C(1999999999), "1" GAP "s"},
+        {INT64_C(59999999999), "59" GAP "s"},
+        {INT64_C(61000000000), "1" GAP "min" GAP "1" GAP "s"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct paper paper;
+        html_age(paper_open(&paper), cases[i].nanoseconds);
+        assert_written(&paper, cases[i].wanted);
+    }
+}
+
 static void instants_are_for_people_and_machines(void **state)
 {
     (void)state;
@@ -170,6 +190,7 @@ int main(void)
         cmocka_unit_test(counts_have_separators),
         cmocka_unit_test(rates_have_a_decimal_where_it_matters),
         cmocka_unit_test(durations_have_the_unit_that_people_use),
+        cmocka_unit_test(ages_are_in_whole_seconds),
         cmocka_unit_test(instants_are_for_people_and_machines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
