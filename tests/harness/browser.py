@@ -37,7 +37,7 @@ class Browser:
         self.read_end, from_browser = os.pipe()
         # It wants them as descriptors 3 and 4.
         command = [
-            "sh", "-c", f'exec 8<&{to_browser} 9>&{from_browser} && exec 3<&8 4>&9 && exec "$0" "$@"',
+            "bash", "-c", f'exec 8<&{to_browser} 9>&{from_browser} && exec 3<&8 4>&9 && exec "$0" "$@"',
             need(), "--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run",
             "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
             "--disable-sync", "--hide-scrollbars", f"--user-data-dir={self.profile}",
