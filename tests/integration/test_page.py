@@ -76,8 +76,8 @@ class Sample:
 
 
 @pytest.fixture
-def sample(folder):
-    made = Sample(folder)
+def sample(request, folder):
+    made = Sample(folder, *getattr(request, "param", ()))
     yield made
     made.close()
 
@@ -287,9 +287,9 @@ def test_the_keyboard_finds_its_way(sample, new_tab):
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_pictures(folder, new_tab, width):
+@pytest.mark.parametrize("sample", [("2",)], indirect=True, ids=["friendly"])
+def test_pictures(sample, folder, new_tab, width):
     """Of what an operator would see: without the hostile pipeline, after some minutes."""
-    sample = Sample(folder, "2")
     tab = new_tab(width=width, height=1000 if width == 400 else 1300)
     tab.call("Page.addScriptToEvaluateOnNewDocument", source=HASTE.replace("20", "200"))
     tab.open(sample.url)
@@ -297,4 +297,3 @@ def test_pictures(folder, new_tab, width):
     path = Path(os.environ.get("OUTBOX_PICTURES", folder)) / f"page-{width}.png"
     tab.screenshot(path)
     assert path.stat().st_size > 10000
-    sample.close()
