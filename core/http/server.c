@@ -110,18 +110,19 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 bool http_open(const struct config *config, struct http_server **server)
 {
     struct listen_address address;
-    char error[256] = "", text[LISTEN_TEXT];
+    char error[256] = "not an address", text[LISTEN_TEXT];
 
     *server = NULL;
     if (!config->http_listen)
         return true;
     struct http_server *made = calloc(1, sizeof(*made));
-    if (!made || !listen_parse(config->http_listen, &address)) {
+    if (!made) {
         log_line(OUTBOX_LOG_ERROR, "out of memory");
-        free(made);
         return false;
     }
-    made->socket = listen_open(&address, error, sizeof(error));
+    made->socket = listen_parse(config->http_listen, &address)
+                       ? listen_open(&address, error, sizeof(error))
+                       : -1;
     if (made->socket < 0) {
         log_line(OUTBOX_LOG_ERROR, "http cannot listen", FIELD("address", config->http_listen),
                  FIELD("error", error),
@@ -139,16 +140,16 @@ bool http_serve(struct http_server *server, const struct http_source *source)
 {
     if (!server)
         return true;
+    int socket = server->socket;
     server->source = *source;
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET,
-        server->socket, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-        IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-    if (server->daemon) {
-        server->socket = -1;
+    server->socket = -1; /* the library's, also when it fails: it may have closed it then */
+    server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, server,
+                                      MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_CONNECTION_LIMIT,
+                                      CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+                                      MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    if (server->daemon)
         return true;
-    }
     log_line(OUTBOX_LOG_ERROR, "http cannot start: out of memory, threads or descriptors",
              FIELD("error", strerror(errno)));
     return false;

@@ -78,6 +78,18 @@ def test_who_waits_for_the_publisher_is_healthy_but_not_ready(sqlite, folder):
     sqlite.relay.stop()
 
 
+def test_events_that_wait_and_do_not_move_are_a_stall(sqlite):
+    sqlite.to({"driver": "null", "delay": "1h"}, publish={"timeout": "1h"})
+    sqlite.relay.start("--set", "http.stall_after=1s")
+    http = Http(sqlite.relay)
+    http.wait_ready()
+    sqlite.put()
+    said = http.wait_ready(503)
+    assert [cause["cause"] for cause in said["pipelines"]["p"]["causes"]] == ["stalled"]
+    assert http.get("/healthz").json() == {"status": "ok"}
+    sqlite.relay.kill()
+
+
 def test_who_stops_is_not_ready(sqlite):
     """The broker takes its time, and meanwhile nobody should send anything here."""
     sqlite.to({"driver": "null", "delay": "3s"})
