@@ -141,8 +141,15 @@ def test_nothing_else_is_there_and_nothing_can_be_changed(idle):
 
 def sockets(process):
     """The sockets that a process has open."""
-    links = [os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir()]
-    return [link for link in links if link.startswith("socket:")]
+    found = []
+    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            link = os.readlink(descriptor)
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        if link.startswith("socket:"):
+            found.append(link)
+    return found
 
 
 def test_without_the_section_nothing_listens(folder, new_relay):

@@ -122,7 +122,6 @@ static void fill_paused(struct view_pipeline *pipeline)
     };
     add_cause(pipeline, "publisher",
               "connect to mq.example.org:5671: Connection refused; tried again in 8 s");
-    add_cause(pipeline, "stalled", "2412398 events wait and none has moved for 42 s");
 }
 
 static void fill_hostile(struct view_pipeline *pipeline)
@@ -143,6 +142,7 @@ static void fill_hostile(struct view_pipeline *pipeline)
         .table = {.oldest_age = -1},
     };
     add_cause(pipeline, "store", HOSTILE);
+    add_cause(pipeline, "publisher", HOSTILE);
     add_dead(pipeline, START, HOSTILE, HOSTILE);
     add_dead(pipeline, START, "x", "");
     memset(pipeline->dead_events[1].id, 'i', sizeof(pipeline->dead_events[1].id) - 1);

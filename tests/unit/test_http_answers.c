@@ -109,8 +109,7 @@ static void readiness_names_each_pipeline_and_why_it_is_not(void **state)
     assert_json(
         json_incref(json_object_get(pipelines, "invoices")),
         "{\"status\":\"not ready\",\"causes\":[{\"cause\":\"publisher\",\"reason\":\"connect "
-        "to mq.example.org:5671: Connection refused; tried again in 8 s\"},{\"cause\":"
-        "\"stalled\",\"reason\":\"2412398 events wait and none has moved for 42 s\"}]}");
+        "to mq.example.org:5671: Connection refused; tried again in 8 s\"}]}");
     json_decref(document);
 }
 
@@ -197,8 +196,7 @@ static void the_page_has_the_figures_without_a_script(void **state)
         "1,840",
         "12.4\xc2\xa0ms",
         "<small>about</small> 2,412,398",
-        "3\xc2\xa0h\xc2\xa0"
-        "12\xc2\xa0min",
+        "3\xc2\xa0h\xc2\xa0\x31\x32\xc2\xa0min",
         "2026-01-31 11:58:30 UTC",
         "lock_timeouts",
         "<b>Active</b>",
