@@ -5,6 +5,8 @@ SPDX-License-Identifier: MIT
 import os
 import signal
 import socket
+import threading
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -247,6 +249,37 @@ def test_connections_are_bounded_and_hold_nothing_up(sqlite):
     finally:
         for connection in connections:
             connection.close()
+
+
+def test_many_may_look_at_once_from_the_start_to_the_end(sqlite):
+    """Whoever looks sees whole answers, and the relay neither waits for them nor loses an event."""
+    count = events(5000)
+    sqlite.to({"driver": "null"}, claim={"batch_size": 20})
+    sqlite.put_all(*[{"payload": ""}] * count)
+    sqlite.relay.start()
+    http = Http(sqlite.relay)
+    wrong, seen = [], []
+
+    def look():
+        try:
+            while True:
+                for path in ("/", "/stats", "/metrics", "/readyz", "/healthz"):
+                    answer = http.ask(path)
+                    if answer.status not in (200, 503) or len(answer.body) != int(answer.headers["Content-Length"]):
+                        wrong.append((path, answer.status, answer.body))
+                    seen.append(path)
+        except (OSError, HTTPException):  # the relay has ended
+            return
+
+    lookers = [threading.Thread(target=look) for _ in range(4)]
+    for looker in lookers:
+        looker.start()
+    sqlite.wait_states(DELIVERED=count)
+    sqlite.relay.stop()
+    for looker in lookers:
+        looker.join()
+    assert not wrong, wrong[:3]
+    assert len(seen) > 20
 
 
 def test_no_thread_takes_a_signal_that_is_meant_for_the_relay(idle):
