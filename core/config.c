@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "config.h"
+#include "config_http.h"
 #include "config_pipeline.h"
 #include "config_read.h"
 #include "config_schema.h"
@@ -207,6 +208,7 @@ static void resolve(struct checker *checker, const struct config_source *source,
                     &config->telemetry);
     if (config->telemetry.signals[SIGNAL_METRICS].endpoint)
         config->is_observed = true;
+    config_http_resolve(checker, document, config);
     resolve_pipelines(checker, document, plugins, config);
     if (source->only_pipeline)
         keep_only(checker, config, source->only_pipeline);

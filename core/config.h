@@ -71,7 +71,7 @@ struct pipeline_config {
 struct config {
     const char *relay_id; /* resolved: never "auto" */
     int64_t shutdown_timeout;
-    const char *http_listen; /* NULL: nothing listens */
+    const char *http_listen; /* as listen_parse() takes it; NULL: nothing listens */
     int64_t stall_after;     /* events wait and nothing moves for so long: not ready */
     bool is_observed;        /* somebody reads what the relay measures */
     uint32_t log_level;      /* enum outbox_log_level */

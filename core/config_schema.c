@@ -16,8 +16,7 @@
     .options = (table), .option_size = sizeof((table)[0]), .option_count = COUNT(table)
 #define LATER(table) .later = (table), .later_count = COUNT(table)
 
-static const char *const root_children[] = {"relay", "log", "telemetry", "pipelines", NULL};
-static const struct later_key root_later[] = {{"http", NULL}};
+static const char *const root_children[] = {"relay", "log", "http", "telemetry", "pipelines", NULL};
 
 static const struct outbox_option relay_options[] = {
     {.name = "id",
@@ -49,6 +48,23 @@ static const struct outbox_option log_options[] = {
      .choices = "auto|text|json",
      .help = "\"auto\" is text on a terminal and JSON elsewhere."},
 };
+
+static const struct outbox_option http_options[] = {
+    {.name = "listen",
+     .type = OUTBOX_OPTION_TEXT,
+     .default_value = "127.0.0.1:9464",
+     .help =
+         "`HOST:PORT`, `[IPV6]:PORT`, or `:PORT` for every address of this machine. Port 0 is a "
+         "free one, which the log names."},
+    {.name = "stall_after",
+     .type = OUTBOX_OPTION_DURATION,
+     .default_value = "8s",
+     .minimum = SECOND,
+     .maximum = HOUR,
+     .help = "A pipeline whose events wait and that has moved none for so long is stalled, and no "
+             "longer ready."},
+};
+static const struct later_key http_later[] = {{"admin_token", NULL}};
 
 static const struct outbox_option pipeline_options[] = {
     {.name = "name",
@@ -303,11 +319,18 @@ static const struct outbox_option partitions_options[] = {
 };
 
 static const struct config_section sections[SECTION_TELEMETRY] = {
-    [SECTION_ROOT] = {.path = "", .help = "", .children = root_children, LATER(root_later)},
+    [SECTION_ROOT] = {.path = "", .help = "", .children = root_children},
     [SECTION_RELAY] = {.path = "relay", .help = "The process as a whole.", OPTIONS(relay_options)},
     [SECTION_LOG] = {.path = "log",
                      .help = "What is written to standard error.",
                      OPTIONS(log_options)},
+    [SECTION_HTTP] = {.path = "http",
+                      .help = "Where the relay can be looked at: health, metrics, figures and a "
+                              "page for people, see http.md. Without this section nothing listens; "
+                              "`{}` is enough. Whoever reaches the address can read all of it and "
+                              "change nothing.",
+                      OPTIONS(http_options),
+                      LATER(http_later)},
     [SECTION_PIPELINE] = {.path = "pipelines[]",
                           .help = "Each pipeline relays from one store to one publisher; there is "
                                   "at least one. A failing pipeline never stops another.",

@@ -29,6 +29,7 @@ enum config_section_id {
     SECTION_ROOT,
     SECTION_RELAY,
     SECTION_LOG,
+    SECTION_HTTP,
     SECTION_PIPELINE,
     SECTION_CLAIM,
     SECTION_PUBLISH,

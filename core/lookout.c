@@ -20,7 +20,7 @@
 
 static bool is_running(const struct lookout *lookout)
 {
-    return !atomic_load(&lookout->is_over) && pipeline_phase(lookout->pipeline) == PHASE_RUN;
+    return !atomic_load(&lookout->over) && pipeline_phase(lookout->pipeline) == PHASE_RUN;
 }
 
 /* ---- The table ----------------------------------------------------------------------------- */
@@ -201,11 +201,11 @@ void lookout_stop(struct lookout *lookout)
 
 void lookout_join(struct lookout *lookout)
 {
-    if (lookout->thread) {
-        atomic_store(&lookout->is_over, true);
-        lookout_stop(lookout);
-        pthread_join(lookout->thread, NULL);
-    }
+    if (!lookout->thread)
+        return;
+    atomic_store(&lookout->over, true);
+    lookout_stop(lookout);
+    pthread_join(lookout->thread, NULL);
     lookout->thread = 0;
 }
 

@@ -29,7 +29,8 @@ struct lookout_step {
 
 struct lookout {
     struct pipeline *pipeline;
-    pthread_t thread; /* 0: not started */
+    pthread_t thread;  /* 0: not started */
+    _Atomic bool over; /* the workers have ended, maybe by themselves */
     struct bell bell;
     struct seat seat;
     _Atomic bool is_over;          /* the workers have ended, by themselves perhaps */
@@ -53,7 +54,7 @@ bool lookout_start(struct lookout *lookout) __attribute__((warn_unused_result));
 /* Any thread: the pipeline stops. Ends the store call that it may be in. */
 void lookout_stop(struct lookout *lookout);
 
-/* Waits for the thread. Harmless if it was not started. */
+/* Ends the thread, whether the pipeline stops or not. Harmless if it was not started. */
 void lookout_join(struct lookout *lookout);
 void lookout_clear(struct lookout *lookout);
 

@@ -5,6 +5,9 @@
 #include "relay.h"
 
 #include "clock.h"
+#include "http/server.h"
+#include "http/source.h"
+#include "log.h"
 #include "log_limit.h"
 #include "pipeline.h"
 #include "relay_changes.h"
@@ -163,7 +166,9 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
               void *context, struct relay_totals *totals)
 {
     struct relay relay = {.config = config, .started_at = clock_now(), .signals = open_signals()};
-    bool failed = false, misconfigured = config->pipeline_count > 0;
+    const struct http_source source = http_source_of(&relay);
+    struct http_server *http;
+    bool failed = false, misconfigured = true;
 
     relay.pipelines = calloc(config->pipeline_count, sizeof(*relay.pipelines));
     if (relay.signals < 0 || !relay.pipelines || !metrics_init(&relay.metrics) ||
@@ -175,12 +180,17 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
         free(relay.pipelines);
         return 1;
     }
-    if (!relay_start(&relay, once)) {
+    if (!http_open(config, &http)) {
+        failed = true; /* nothing has begun */
+    } else if (!relay_start(&relay, once)) {
         log_line(OUTBOX_LOG_ERROR, "out of memory, threads or descriptors",
                  FIELD("error", strerror(errno)));
         relay_stop(&relay);
         failed = true;
         atomic_store(&relay.pipelines[relay.count - 1].ended, true); /* it never began */
+    } else if (!http_serve(http, &source)) {
+        relay_stop(&relay);
+        failed = true;
     }
     while (!relay_ended(&relay)) {
         int64_t look_at = clock_now() + LOG_WINDOW, deadline = relay_deadline(&relay);
@@ -190,6 +200,7 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
         log_flush(false);
     }
     log_flush(true);
+    http_close(&http);
     relay_sum(&relay, totals);
     exporter_stop(&relay.exporter); /* the last figures are those of the pipelines' ends */
     for (size_t i = 0; i < relay.count; i++) {
@@ -201,7 +212,7 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
     metrics_clear(&relay.metrics);
     bell_clear(&relay.bell);
     (void)close(relay.signals);
-    if (misconfigured)
+    if (misconfigured && relay.count > 0)
         return 2;
     return failed ? 1 : 0;
 }

@@ -162,12 +162,21 @@ static void compare_telemetry(const struct telemetry_settings *running,
                 "telemetry", "resource_attributes");
 }
 
+/* ---- HTTP --------------------------------------------------------------------------------- */
+
+static void compare_http(const struct config *running, const struct config *fresh)
+{
+    compare_key(text_differs(running->http_listen, fresh->http_listen), "http", "listen");
+    compare_key(running->stall_after != fresh->stall_after, "http", "stall_after");
+}
+
 void relay_changes_log(const struct config *running, const struct config *fresh)
 {
     if (running->shutdown_timeout != fresh->shutdown_timeout)
         log_line(OUTBOX_LOG_WARN, "a changed key applies at the next start only",
                  FIELD("key", "relay.shutdown_timeout"));
     compare_telemetry(&running->telemetry, &fresh->telemetry);
+    compare_http(running, fresh);
     for (size_t i = 0; i < running->pipeline_count; i++) {
         const struct pipeline_config *pipeline = &running->pipelines[i];
         const struct pipeline_config *other = find_pipeline(fresh, pipeline->name);

@@ -11,6 +11,11 @@
 
 #define SECOND INT64_C(1000000000)
 
+#define HTTP(section)                                                                              \
+    "{\"http\": " section ", \"pipelines\": [{\"name\": \"orders\","                               \
+    " \"store\": {\"driver\": \"sample\", \"url\": \"u\"}, \"publisher\": {\"driver\": "           \
+    "\"sample\"}}]}"
+
 static void a_minimal_file_gets_every_default(void **state)
 {
     (void)state;
@@ -20,6 +25,8 @@ static void a_minimal_file_gets_every_default(void **state)
     assert_int_equal(config->shutdown_timeout, 30 * SECOND);
     assert_int_equal(config->log_level, OUTBOX_LOG_INFO);
     assert_int_equal(config->log_format, LOG_FORMAT_AUTO);
+    assert_null(config->http_listen);
+    assert_int_equal(config->stall_after, 8 * SECOND);
     assert_int_equal(config->pipeline_count, 1);
     const struct pipeline_config *pipeline = &config->pipelines[0];
     assert_string_equal(pipeline->name, "orders");
@@ -90,6 +97,25 @@ static void every_key_of_the_core_takes_effect(void **state)
     assert_int_equal(tunables->max_delay, SECOND / 50);
     assert_true(tunables->jitter >= 0 && tunables->jitter <= 0);
     loaded_clear(&loaded);
+}
+
+static void with_the_section_http_something_listens(void **state)
+{
+    (void)state;
+    struct loaded loaded;
+    loaded_init_text(&loaded, HTTP("{}"));
+    assert_string_equal(loaded.config->http_listen, "127.0.0.1:9464");
+    assert_int_equal(loaded.config->stall_after, 8 * SECOND);
+    loaded_clear(&loaded);
+    loaded_init_text(&loaded, HTTP("{\"listen\": \"[::1]:0\", \"stall_after\": \"1m\"}"));
+    assert_string_equal(loaded.config->http_listen, "[::1]:0");
+    assert_int_equal(loaded.config->stall_after, 60 * SECOND);
+    loaded_clear(&loaded);
+    assert_refused(HTTP("{\"listen\": \"*:9464\"}"),
+                   "http.listen: found no address to listen at, allowed is \"HOST:PORT\", "
+                   "\"[IPV6]:PORT\" or \":PORT\" for every address of this machine, with a port "
+                   "from 0 to 65535",
+                   NULL);
 }
 
 static void an_automatic_relay_id_is_new_each_time_and_of_legal_form(void **state)
@@ -286,12 +312,13 @@ static void what_later_versions_bring_is_refused_by_name(void **state)
 {
     (void)state;
     assert_refused(
-        "{\"http\": {}, \"pipelines\": [{\"name\": \"orders\","
+        "{\"http\": {\"admin_token\": \"x\"}, \"pipelines\": "
+        "[{\"name\": \"orders\","
         " \"store\": {\"driver\": \"sample\", \"url\": \"u\"},"
         " \"publisher\": {\"driver\": \"sample\"},"
         " \"claim\": {\"mode\": \"lanes\", \"lanes\": 64},"
         " \"order\": {\"by\": \"key\", \"on_dead\": \"block\"}}]}",
-        "http: not available in this version; leave it out",
+        "http.admin_token: not available in this version; leave it out",
         "pipelines[0].claim.lanes: not available in this version; leave it out",
         "pipelines[0].claim.mode: found \"lanes\", which is not available in this version; allowed "
         "is one of lease, hold",
@@ -317,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_minimal_file_gets_every_default),
         cmocka_unit_test(every_key_of_the_core_takes_effect),
+        cmocka_unit_test(with_the_section_http_something_listens),
         cmocka_unit_test(an_automatic_relay_id_is_new_each_time_and_of_legal_form),
         cmocka_unit_test(a_syntax_error_tells_line_and_column_but_never_a_value),
         cmocka_unit_test(a_repeated_key_is_named),
