@@ -61,7 +61,6 @@ class Prometheus(Server):
                 [
                     "prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn",
-                    "--scrape.discovery-reload-interval=200ms",  # else the first scrape is 5 s off
                 ],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
