@@ -117,7 +117,7 @@ class Prometheus(Server):
     def wait_scraped(self, timeout=None):
         """Until every target was scraped at least once, well."""
         self._wait(
-            lambda: all(health == "up" for health, _ in self.health().values()),
+            lambda: self.value("count(up == 1)") == len(self.targets),
             lambda: f"every target is scraped: {self.health()}", timeout,
         )  # fmt: skip
         return self

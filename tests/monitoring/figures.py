@@ -1,7 +1,8 @@
-"""figures.py - the figures that a relay has, as docs/monitoring.md lists them and as it exposes them
+"""figures.py - the figures that a relay has, as the page lists them, as it exposes them, as the dashboard asks for them
 SPDX-License-Identifier: MIT
 """
 
+import json
 import re
 
 from harness import settings
@@ -14,6 +15,8 @@ DASHBOARD = FOLDER / "outbox-relay.grafana.json"
 
 ROW = re.compile(r"^\| `([a-z0-9_]+)` \| [^|]+ \| (counter|gauge|histogram) \|", re.MULTILINE)
 TYPE = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
+# What Grafana puts in the place of its variables.
+VARIABLES = {"$__rate_interval": "5m", "$__range": "1h", "$pipeline": ".*", "$relay": ".*"}
 UNTYPED = {"openoutbox_backlog_pending_count"}  # a gauge, but see the page
 
 
@@ -44,3 +47,20 @@ def selectors(expression):
     """The names that an expression selects."""
     words = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring)\s*\([^)]*\)', " ", expression)
     return set(re.findall(r"\b[a-z_:][a-z0-9_:]*\b(?!\s*\()", words)) - {"and", "or", "unless", "offset", "bool"}
+
+
+def panels():
+    """All of the dashboard, those in collapsed rows included."""
+    for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]:
+        yield panel
+        yield from panel.get("panels", [])
+
+
+def expressions():
+    """(title, expression as Prometheus gets it) of each query of the dashboard."""
+    for panel in panels():
+        for target in panel.get("targets", []):
+            text = target["expr"]
+            for name, value in VARIABLES.items():
+                text = text.replace(name, value)
+            yield panel["title"], text

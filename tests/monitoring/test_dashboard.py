@@ -9,32 +9,13 @@ import re
 import yaml
 
 from harness.prometheus import promtool
-from monitoring.figures import DASHBOARD, documented, selectors, series
+from monitoring.figures import DASHBOARD, documented, expressions, panels, selectors, series
 
 WIDTH = 24  # of Grafana's grid
-# What Grafana puts in the place of its variables.
-VARIABLES = {"$__rate_interval": "5m", "$__range": "1h", "$pipeline": "orders|bills", "$relay": ".*"}
 
 
 def dashboard():
     return json.loads(DASHBOARD.read_text(encoding="utf-8"))
-
-
-def panels():
-    """All of them, those in collapsed rows included."""
-    for panel in dashboard()["panels"]:
-        yield panel
-        yield from panel.get("panels", [])
-
-
-def expressions():
-    """(title, expression as Prometheus gets it) of each query."""
-    for panel in panels():
-        for target in panel.get("targets", []):
-            text = target["expr"]
-            for name, value in VARIABLES.items():
-                text = text.replace(name, value)
-            yield panel["title"], text
 
 
 def test_panels_have_ids_of_their_own():
