@@ -61,7 +61,6 @@ class Prometheus(Server):
                 [
                     "prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn",
-                    "--scrape.discovery-reload-interval=200ms",  # else the first scrape is 5 s off
                 ],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
@@ -118,7 +117,7 @@ class Prometheus(Server):
     def wait_scraped(self, timeout=None):
         """Until every target was scraped at least once, well."""
         self._wait(
-            lambda: all(health == "up" for health, _ in self.health().values()),
+            lambda: self.value("count(up == 1)") == len(self.targets),
             lambda: f"every target is scraped: {self.health()}", timeout,
         )  # fmt: skip
         return self
