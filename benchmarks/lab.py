@@ -23,6 +23,7 @@ class Figures:
     processor: float  # seconds, user and system
     peak_mib: float
     output: str
+    log: str  # what it wrote to standard error
     busy: float  # share of the machine's cores that were, by whomever
 
 
@@ -137,8 +138,8 @@ class Lab:
     def to_null(self, store, **changes):
         return pipeline(store, {"driver": "null"}, "bench", **changes)
 
-    def relay(self, *pipelines):
-        return Relay(self.folder, list(pipelines))
+    def relay(self, *pipelines, **sections):
+        return Relay(self.folder, list(pipelines), **sections)
 
     # ---- commands ----
 
@@ -160,8 +161,9 @@ class Lab:
         taken = json.loads(figures.read_text())
         busy, all_of_it = (now - then for now, then in zip(machine_ticks(), before))
         return Figures(
-            taken["wall"], taken["cpu"], taken["peak_kib"] / 1024, done.stdout, busy / max(all_of_it, 1)
-        )
+            taken["wall"], taken["cpu"], taken["peak_kib"] / 1024, done.stdout, done.stderr,
+            busy / max(all_of_it, 1),
+        )  # fmt: skip
 
 
 def machine_ticks():

@@ -15,7 +15,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from targets import ALL_MODES, BROKERS, FULL, SMOKE  # noqa: E402
 
-SCENARIOS = ("throughput", "sqlite", "history", "window", "pinned", "latency", "idle", "brokers")
+SCENARIOS = ("throughput", "sqlite", "history", "window", "pinned", "latency", "idle", "brokers",
+             "observed")  # fmt: skip
 ENGINES = ("postgres", "mariadb", "mysql")
 ALL = ENGINES
 RUNS_ON = {"throughput": ALL, "history": ALL, "latency": ALL, "idle": ALL, "window": ("mariadb", "mysql")}
@@ -66,6 +67,7 @@ def arguments():
 def runners():
     import brokers
     import history
+    import observed
     import pinned
     import running
     import throughput
@@ -81,6 +83,7 @@ def runners():
         "latency": running.latency,
         "idle": running.idle,
         "brokers": brokers.run,
+        "observed": observed.run,
     }
 
 

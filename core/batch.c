@@ -60,7 +60,7 @@ static bool batch_reserve(struct batch *batch, uint64_t count)
 }
 
 static bool batch_add(struct batch *batch, uint64_t index, const struct route *route,
-                      uint64_t max_payload)
+                      uint64_t max_payload, struct tracer *tracer)
 {
     struct batch_event *slot = &batch->events[index];
     struct outbox_slice why = {NULL, 0};
@@ -70,8 +70,9 @@ static bool batch_add(struct batch *batch, uint64_t index, const struct route *r
     slot->settled = false;
     slot->reason = why;
     slot->completed_at = 0;
-    switch (message_make(route, outbox_claim_at(batch->claim, index), max_payload, &batch->arena,
-                         &batch->messages[batch->view.count], &why)) {
+    slot->trace = NULL;
+    switch (message_make(route, outbox_claim_at(batch->claim, index), max_payload, tracer,
+                         &batch->arena, &batch->messages[batch->view.count], &slot->trace, &why)) {
     case MESSAGE_MADE:
         batch->event_of[batch->view.count++] = index;
         return true;
@@ -89,7 +90,7 @@ static bool batch_add(struct batch *batch, uint64_t index, const struct route *r
 }
 
 bool batch_fill(struct batch *batch, struct outbox_claim *claim, const struct route *route,
-                uint64_t max_payload, int64_t deadline)
+                uint64_t max_payload, int64_t deadline, struct tracer *tracer)
 {
     if (!batch_reserve(batch, claim->count))
         return false;
@@ -104,10 +105,13 @@ bool batch_fill(struct batch *batch, struct outbox_claim *claim, const struct ro
     batch->settled = batch->bytes = 0;
     batch->settle_failures = 0;
     batch->given_up = batch->stranded = false;
+    batch->span = (struct span_context){0};
+    if (tracer && !tracer_begin(tracer, &batch->span))
+        batch->span = (struct span_context){0};
     atomic_init(&batch->completed, 0);
     for (uint64_t i = 0; i < claim->count; i++) {
         batch->bytes += outbox_claim_at(claim, i)->payload.len;
-        if (!batch_add(batch, i, route, max_payload)) {
+        if (!batch_add(batch, i, route, max_payload, tracer)) {
             batch->claim = NULL;
             return false;
         }

@@ -13,6 +13,7 @@
 #include "gate.h"
 #include "lease.h"
 #include "route.h"
+#include "telemetry/tracer.h"
 
 #include <outbox/publisher.h>
 #include <outbox/store.h>
@@ -33,6 +34,7 @@ struct batch_event {
     bool settled;              /* the owner's only */
     int64_t completed_at;      /* monotonic; 0: not, or not by the driver. As `reason` */
     struct outbox_slice reason;
+    const struct event_trace *trace; /* in the arena; NULL: not recorded */
 };
 
 struct batch {
@@ -55,12 +57,14 @@ struct batch {
     pthread_mutex_t reason_lock;
     struct arena reasons; /* under reason_lock */
 
-    struct gate *gate;      /* told when the broker is away */
-    struct bell *gate_bell; /* rung then */
-    struct bell *bell;      /* rung when the last message is completed */
-    int64_t published_at;   /* handed to the driver */
-    int64_t partial_at;     /* when to settle what is known although not all is */
-    int64_t give_up_at;     /* when to stop waiting for the driver */
+    struct gate *gate;               /* told when the broker is away */
+    struct bell *gate_bell;          /* rung then */
+    struct bell *bell;               /* rung when the last message is completed */
+    int64_t claim_from, claim_until; /* the call of the store, monotonic */
+    struct span_context span;        /* of the batch; all zero: not recorded */
+    int64_t published_at;            /* handed to the driver */
+    int64_t partial_at;              /* when to settle what is known although not all is */
+    int64_t give_up_at;              /* when to stop waiting for the driver */
     unsigned settle_failures;
     bool given_up;
     bool stranded; /* mode hold: the transaction that held the rows is gone */
@@ -70,10 +74,11 @@ struct batch *batch_new(struct gate *gate, struct bell *gate_bell, struct bell *
     __attribute__((warn_unused_result));
 void batch_free(struct batch **batch);
 
-/* Makes the messages of `claim`. Events that are not sent get their outcome here. False if
- * memory ran out: the batch is then as before. */
+/* Makes the messages of `claim`. Events that are not sent get their outcome here. `tracer` is NULL
+ * where nothing is traced. False if memory ran out: the batch is then as before. */
 bool batch_fill(struct batch *batch, struct outbox_claim *claim, const struct route *route,
-                uint64_t max_payload, int64_t deadline) __attribute__((warn_unused_result));
+                uint64_t max_payload, int64_t deadline, struct tracer *tracer)
+    __attribute__((warn_unused_result));
 
 /* outbox_host.complete of publishers. */
 void batch_complete(const struct outbox_host *host, const struct outbox_batch *view, uint64_t first,

@@ -4,6 +4,7 @@
  */
 #include "exchange.h"
 
+#include "batch_spans.h"
 #include "clock.h"
 #include "log.h"
 #include "observe.h"
@@ -22,6 +23,19 @@
 /* A driver has the deadline; the relay waits a little longer before it decides on its own. */
 #define GIVE_UP_GRACE (2 * SECOND)
 #define RECONNECT_TRIES_ONCE 6
+
+/* One trip to the store: what was asked of it, and what came back. */
+struct trip {
+    struct batch *settled; /* NULL: it only claims */
+    struct outbox_settle_request settle;
+    struct outbox_settle_result result;
+    struct verdict_counts counts;
+    char token[TOKEN_MAX + 1];
+    struct outbox_claim_request request;
+    struct outbox_claim *claimed;
+    bool both;           /* settled and claimed by one call */
+    int64_t from, until; /* the latest call, monotonic */
+};
 
 void exchange_lost_session(struct worker *worker, const char *doing, enum outbox_status status,
                            const struct outbox_error *error)
@@ -149,20 +163,30 @@ static void log_dead(const struct worker *worker, const struct batch *batch, uin
     }
 }
 
-static void settle_done(struct worker *worker, struct batch *batch, uint64_t count,
-                        const struct verdict_counts *counts,
-                        const struct outbox_settle_result *result)
+static void settle_done(struct worker *worker, const struct trip *trip)
 {
     struct pipeline *pipeline = worker->pipeline;
+    struct batch *batch = trip->settled;
+    uint64_t count = trip->settle.count;
+    const struct settled_batch settled = {.batch = batch,
+                                          .settlements = worker->settlements,
+                                          .count = count,
+                                          .counts = &trip->counts,
+                                          .stale = trip->result.stale,
+                                          .from = trip->from,
+                                          .until = trip->until,
+                                          .is_last = batch->settled + count == batch->count};
 
-    observe_settled(pipeline, batch, worker->settlements, count, counts, result);
-    heed_outcomes(pipeline, counts, result);
-    if (counts->dead > 0)
+    observe_settled(pipeline, &settled);
+    if (tracer_is_on(&worker->tracer))
+        batch_spans_send(&worker->tracer, pipeline, &settled);
+    heed_outcomes(pipeline, &trip->counts, &trip->result);
+    if (trip->counts.dead > 0)
         log_dead(worker, batch, count);
     for (uint64_t i = 0; i < count; i++)
         batch->events[worker->settlements[i].index].settled = true;
     batch->settled += count;
-    if (batch->settled < batch->count) {
+    if (!settled.is_last) {
         lease_settled(&pipeline->leases, &batch->lease, count);
         batch->partial_at = clock_now() + PARTIAL_AFTER;
         return;
@@ -283,10 +307,10 @@ static void claim_without_memory(struct worker *worker, struct outbox_claim *cla
     exchange_lost_session(worker, "take up a claim", status, &error);
 }
 
-static void claim_done(struct worker *worker, struct outbox_claim *claim, const char *token,
-                       int64_t asked_at)
+static void claim_done(struct worker *worker, const struct trip *trip)
 {
     struct pipeline *pipeline = worker->pipeline;
+    struct outbox_claim *claim = trip->claimed;
     const struct tunables *tunables = &worker->tunables;
     uint64_t asked = worker->claim_limit;
     int64_t now = clock_now();
@@ -305,7 +329,8 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     if (pipeline->limits.max_payload && pipeline->limits.max_payload < max_payload)
         max_payload = pipeline->limits.max_payload;
     if (!batch || !batch_fill(batch, claim, pipeline->settings->route, max_payload,
-                              now + tunables->publish_timeout)) {
+                              now + tunables->publish_timeout,
+                              tracer_is_on(&worker->tracer) ? &worker->tracer : NULL)) {
         batch_free(&batch);
         claim_without_memory(worker, claim);
         return;
@@ -313,11 +338,13 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     adapt_claim_limit(worker, batch);
     batch->partial_at = now + PARTIAL_AFTER;
     batch->give_up_at = now + tunables->publish_timeout + GIVE_UP_GRACE;
-    (void)snprintf(batch->lease.token, sizeof(batch->lease.token), "%s", token);
+    batch->claim_from = trip->from;
+    batch->claim_until = trip->until;
+    (void)snprintf(batch->lease.token, sizeof(batch->lease.token), "%s", trip->token);
     append_in_flight(worker, batch);
     observe_claim(pipeline, batch);
     if (pipeline->settings->mode == OUTBOX_MODE_LEASE)
-        lease_enter(&pipeline->leases, &batch->lease, asked_at, tunables->lease, batch->count);
+        lease_enter(&pipeline->leases, &batch->lease, trip->from, tunables->lease, batch->count);
     if (claim->count == asked)
         poller_kick_one(pipeline);
     publish(worker, batch);
@@ -327,58 +354,73 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
 
 /* ---- One trip ----------------------------------------------------------------------------- */
 
-void exchange(struct worker *worker, struct batch *settled, bool claim)
+static bool prepare_settle(struct worker *worker, struct trip *trip)
+{
+    struct batch *batch = trip->settled;
+
+    if (!settlements_reserve(worker, batch->count)) {
+        pipeline_log(worker->pipeline, OUTBOX_LOG_ERROR,
+                     "out of memory: a batch is left to its lease");
+        exchange_drop(worker, batch);
+        return false;
+    }
+    trip->settle = (struct outbox_settle_request){
+        .size = sizeof(trip->settle),
+        .claim = batch->claim,
+        .settlements = worker->settlements,
+        .settlement_size = sizeof(*worker->settlements),
+        .count = verdicts_gather(batch, &worker->tunables, &worker->random, worker->settlements,
+                                 &trip->counts)};
+    return true;
+}
+
+/* With the claim in the same trip, where the store can. */
+static bool settle(struct worker *worker, struct trip *trip, bool claim)
 {
     struct pipeline *pipeline = worker->pipeline;
     const struct outbox_store_ops *ops = pipeline->store_ops;
     struct outbox_error error = OUTBOX_ERROR_INIT;
-    struct outbox_settle_result result = {.size = sizeof(result)};
-    struct outbox_settle_request settle = {.size = sizeof(settle),
-                                           .claim = settled ? settled->claim : NULL,
-                                           .settlement_size = sizeof(struct outbox_settlement)};
-    struct outbox_claim *claimed = NULL;
-    struct verdict_counts counts = {0};
-    enum outbox_status status = OUTBOX_OK;
-    char token[TOKEN_MAX + 1];
-    struct outbox_claim_request request = claim_request(worker, token);
-    int64_t asked_at = clock_now();
+    enum outbox_status status;
 
-    if (settled) {
-        if (!settlements_reserve(worker, settled->count)) {
-            pipeline_log(pipeline, OUTBOX_LOG_ERROR, "out of memory: a batch is left to its lease");
-            exchange_drop(worker, settled);
-            return;
-        }
-        settle.count = verdicts_gather(settled, &worker->tunables, &worker->random,
-                                       worker->settlements, &counts);
-        settle.settlements = worker->settlements;
-    }
-    bool both = settled && claim && ops->settle_and_claim;
-    if (both)
-        status = ops->settle_and_claim(worker->seat.session, &settle, &result, &request, &claimed,
-                                       &error);
-    else if (settled)
-        status = ops->settle(worker->seat.session, &settle, &result, &error);
-    if (settled)
-        observe_store(pipeline, both ? STORAGE_SETTLE_AND_CLAIM : STORAGE_SETTLE, asked_at, status);
-    if (settled) {
-        if (status != OUTBOX_OK) {
-            exchange_lost_session(worker, "settle events", status, &error);
-            settle_failed(worker, settled, status);
-            return;
-        }
-        worker->settle_refused = false;
-        settle_done(worker, settled, settle.count, &counts, &result);
-    }
-    if (claim && !both) {
-        asked_at = clock_now();
-        status = ops->claim(worker->seat.session, &request, &claimed, &error);
-        observe_store(pipeline, STORAGE_CLAIM, asked_at, status);
-    }
+    trip->from = clock_now();
+    trip->both = claim && ops->settle_and_claim;
+    if (trip->both)
+        status = ops->settle_and_claim(worker->seat.session, &trip->settle, &trip->result,
+                                       &trip->request, &trip->claimed, &error);
+    else
+        status = ops->settle(worker->seat.session, &trip->settle, &trip->result, &error);
+    trip->until = clock_now();
+    observe_store(pipeline, trip->both ? STORAGE_SETTLE_AND_CLAIM : STORAGE_SETTLE, trip->from,
+                  trip->until, status);
     if (status != OUTBOX_OK) {
-        exchange_lost_session(worker, "claim events", status, &error);
-        return;
+        exchange_lost_session(worker, "settle events", status, &error);
+        settle_failed(worker, trip->settled, status);
+        return false;
     }
+    worker->settle_refused = false;
+    settle_done(worker, trip);
+    return true;
+}
+
+static bool claim_alone(struct worker *worker, struct trip *trip)
+{
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+
+    trip->from = clock_now();
+    enum outbox_status status = worker->pipeline->store_ops->claim(
+        worker->seat.session, &trip->request, &trip->claimed, &error);
+    trip->until = clock_now();
+    observe_store(worker->pipeline, STORAGE_CLAIM, trip->from, trip->until, status);
+    if (status == OUTBOX_OK)
+        return true;
+    exchange_lost_session(worker, "claim events", status, &error);
+    return false;
+}
+
+static void store_answered(struct worker *worker)
+{
+    struct pipeline *pipeline = worker->pipeline;
+
     if (worker->failures > 0)
         pipeline_log(pipeline, OUTBOX_LOG_INFO, "the store is back");
     worker->failures = 0;
@@ -387,8 +429,20 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
      */
     if (!worker->settle_refused)
         backoff_reset(&worker->reconnect);
+}
+
+void exchange(struct worker *worker, struct batch *settled, bool claim)
+{
+    struct trip trip = {.settled = settled, .result = {.size = sizeof(trip.result)}};
+
+    trip.request = claim_request(worker, trip.token);
+    if (settled && (!prepare_settle(worker, &trip) || !settle(worker, &trip, claim)))
+        return;
+    if (claim && !trip.both && !claim_alone(worker, &trip))
+        return;
+    store_answered(worker);
     if (!claim)
         return;
-    atomic_store(&pipeline->claimed_at, clock_now());
-    claim_done(worker, claimed, token, asked_at);
+    atomic_store(&worker->pipeline->claimed_at, trip.until);
+    claim_done(worker, &trip);
 }

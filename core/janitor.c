@@ -105,7 +105,7 @@ static enum outbox_status tend_partitions(struct janitor *janitor,
     int64_t started = clock_now();
     enum outbox_status status = partitions_tend(store_ops(janitor), janitor->seat.session, &plan,
                                                 log_partition, janitor, error);
-    observe_store(janitor->pipeline, STORAGE_PARTITIONS, started, status);
+    observe_store(janitor->pipeline, STORAGE_PARTITIONS, started, clock_now(), status);
     if (status == OUTBOX_OK || status == OUTBOX_UNAVAILABLE || status == OUTBOX_INTERRUPTED)
         return status;
     log_failure(janitor, TEND_PARTITIONS, status, error);
@@ -123,7 +123,7 @@ static enum outbox_status prune(struct janitor *janitor, const struct maintenanc
     do {
         int64_t started = clock_now();
         status = prune_batch(&pass, janitor->seat.session, error);
-        observe_store(janitor->pipeline, STORAGE_PRUNE, started, status);
+        observe_store(janitor->pipeline, STORAGE_PRUNE, started, clock_now(), status);
     } while (status == OUTBOX_OK && !pass.ended && rest_until(janitor, pass.rest_until));
     report(janitor, &pass);
     return status;

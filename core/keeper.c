@@ -114,7 +114,7 @@ static bool renew_one(struct keeper *keeper, const struct lease *lease, int64_t 
     enum outbox_status status =
         pipeline->store_ops->renew(pipeline->keeper_seat.session, outbox_slice_of(lease->token),
                                    lease->outstanding, &result, &error);
-    observe_store(pipeline, STORAGE_RENEW, from, status);
+    observe_store(pipeline, STORAGE_RENEW, from, clock_now(), status);
     if (status != OUTBOX_OK) {
         lose_session(keeper, "renew a lease", status, &error);
         lease_postpone(&pipeline->leases, lease->token, clock_now() + RENEW_RETRY);
@@ -179,7 +179,7 @@ static void reap(struct keeper *keeper)
     int64_t started = clock_now();
     enum outbox_status status =
         pipeline->store_ops->reap(pipeline->keeper_seat.session, &request, &result, &error);
-    observe_store(pipeline, STORAGE_REAP, started, status);
+    observe_store(pipeline, STORAGE_REAP, started, clock_now(), status);
     if (status != OUTBOX_OK) {
         lose_session(keeper, "end expired leases", status, &error);
         return;

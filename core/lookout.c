@@ -9,8 +9,10 @@
 #include "pipeline.h"
 
 #define LOOK_EVERY SECOND
-/* Counting takes at most this part of a connection's time. */
+/* Counting takes at most this part of a connection's time, unless it takes very long: the figures
+ * are never older than that by choice. */
 #define COST_SHARE 50
+#define COUNT_MAX (5 * SECOND)
 /* Between the database's clock and ours, from one count to the next. */
 #define DOUBT (100 * MILLISECOND)
 #define CONNECT_TIMEOUT (3 * SECOND)
@@ -37,7 +39,7 @@ static enum outbox_status count(struct lookout *lookout, struct outbox_store_sta
         return pipeline->store_ops->ping(lookout->seat.session, error);
     int64_t started = clock_now();
     status = pipeline->store_ops->stats(lookout->seat.session, stats, error);
-    observe_store(pipeline, STORAGE_STATS, started, status);
+    observe_store(pipeline, STORAGE_STATS, started, clock_now(), status);
     return status;
 }
 
@@ -61,7 +63,7 @@ static void judge_table(struct lookout *lookout, int64_t oldest_age, int64_t too
         lookout->oldest_due = lookout->table_waits ? due : 0;
 }
 
-/* Returns how long it took. */
+/* Returns when to look again. */
 static int64_t look_at_table(struct lookout *lookout)
 {
     struct vitals *vitals = &lookout->pipeline->vitals;
@@ -77,12 +79,13 @@ static int64_t look_at_table(struct lookout *lookout)
         if (lookout->pipeline->store_ops->stats)
             keep_count(lookout, &stats);
         judge_table(lookout, stats.oldest_age, clock_now() - started);
-    } else {
-        if (status != OUTBOX_INTERRUPTED)
-            vitals_trouble(vitals, TROUBLE_LOOKING, error.text);
-        seat_close(&lookout->seat);
+        int64_t now = clock_now(), rest = (now - started) * COST_SHARE;
+        return now + (rest < COUNT_MAX ? rest : COUNT_MAX);
     }
-    return clock_now() - started;
+    if (status != OUTBOX_INTERRUPTED)
+        vitals_trouble(vitals, TROUBLE_LOOKING, error.text);
+    seat_close(&lookout->seat);
+    return 0;
 }
 
 /* ---- Movement ------------------------------------------------------------------------------ */
@@ -166,7 +169,7 @@ static void *lookout_main(void *argument)
     while (is_running(lookout)) {
         int64_t next = clock_now() + LOOK_EVERY;
         if (clock_now() >= count_at)
-            count_at = clock_now() + look_at_table(lookout) * COST_SHARE;
+            count_at = look_at_table(lookout);
         judge_movement(lookout);
         look_at_publisher(lookout);
         take_step(lookout);

@@ -33,7 +33,6 @@ struct lookout {
     _Atomic bool over; /* the workers have ended, maybe by themselves */
     struct bell bell;
     struct seat seat;
-    _Atomic bool is_over;          /* the workers have ended, by themselves perhaps */
     _Atomic int64_t asked_at;      /* when a call of the store began that is not back; 0: none */
     int64_t progress_seen;         /* the thread's own, like what follows */
     int64_t oldest_due;            /* by our clock, when it last moved */

@@ -100,14 +100,15 @@ static enum message_status status_of(enum made made)
 }
 
 enum message_status message_make(const struct route *route, const struct outbox_event *event,
-                                 uint64_t max_payload, struct arena *arena,
-                                 struct outbox_message *message, struct outbox_slice *why)
+                                 uint64_t max_payload, struct tracer *tracer, struct arena *arena,
+                                 struct outbox_message *message, const struct event_trace **trace,
+                                 struct outbox_slice *why)
 {
     struct event_source source = {.event = event, .pipeline = route->pipeline};
     const struct route_rule *rule = NULL;
     struct outbox_pair *pairs = NULL;
-    enum made made = parse_headers(event, header_plan_room(&route->headers), arena, &pairs,
-                                   &source.header_count, why);
+    uint64_t room = header_plan_room(&route->headers) + (tracer ? TRACER_HEADERS : 0);
+    enum made made = parse_headers(event, room, arena, &pairs, &source.header_count, why);
 
     if (made != MADE)
         return status_of(made);
@@ -119,6 +120,8 @@ enum message_status message_make(const struct route *route, const struct outbox_
     made = check_size(event->payload_size, max_payload, "payload", arena, why);
     if (made != MADE)
         return status_of(made);
+    if (tracer && !tracer_continue(tracer, pairs, &source.header_count, arena, trace))
+        return MESSAGE_NO_MEMORY;
     *message = (struct outbox_message){.event = event, .payload = event->payload};
     return status_of(make(route, rule ? &rule->destination : &route->otherwise, &source,
                           max_payload, pairs, arena, message, why));

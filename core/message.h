@@ -6,6 +6,7 @@
 #define CORE_MESSAGE_H
 
 #include "route.h"
+#include "telemetry/tracer.h"
 
 enum message_status {
     MESSAGE_MADE,
@@ -15,10 +16,11 @@ enum message_status {
 };
 
 /* Points into the event and into `route`; what has to be written goes to `arena`. `max_payload`
- * bounds the event's payload, and what is sent in its stead. */
+ * bounds the event's payload, and what is sent in its stead. `tracer` is NULL where nothing is
+ * traced; *trace is set where the event will have a span, and else left as it is. */
 enum message_status message_make(const struct route *route, const struct outbox_event *event,
-                                 uint64_t max_payload, struct arena *arena,
-                                 struct outbox_message *message, struct outbox_slice *why)
-    __attribute__((warn_unused_result));
+                                 uint64_t max_payload, struct tracer *tracer, struct arena *arena,
+                                 struct outbox_message *message, const struct event_trace **trace,
+                                 struct outbox_slice *why) __attribute__((warn_unused_result));
 
 #endif

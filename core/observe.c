@@ -12,14 +12,14 @@ static double seconds(int64_t nanoseconds)
     return nanoseconds > 0 ? (double)nanoseconds / (double)SECOND : 0;
 }
 
-void observe_store(struct pipeline *pipeline, enum storage_op op, int64_t started,
+void observe_store(struct pipeline *pipeline, enum storage_op op, int64_t from, int64_t until,
                    enum outbox_status status)
 {
     size_t result = status == OUTBOX_OK ? STORAGE_SUCCESS : STORAGE_ERROR;
     if (status == OUTBOX_INTERRUPTED)
         return; /* our own wish: it says nothing of the store */
     metrics_observe(&pipeline->metrics, STORAGE_LATENCY, op * STORAGE_STATUS_COUNT + result,
-                    seconds(clock_now() - started), 1);
+                    seconds(until - from), 1);
 }
 
 void observe_claim(struct pipeline *pipeline, const struct batch *batch)
@@ -110,29 +110,28 @@ static void count_verdicts(struct metrics *metrics, const struct verdict_counts 
     metrics_add(metrics, EVENTS_STALE, 0, stale);
 }
 
-static void remember_dead(struct vitals *vitals, const struct batch *batch,
-                          const struct outbox_settlement *settlements, uint64_t count)
+static void remember_dead(struct vitals *vitals, const struct settled_batch *batch)
 {
-    for (uint64_t i = 0; i < count; i++)
-        if (settlements[i].verdict == OUTBOX_SETTLE_DEAD)
-            vitals_dead(vitals, outbox_claim_at(batch->claim, settlements[i].index)->id,
-                        settlements[i].error);
+    for (uint64_t i = 0; i < batch->count; i++) {
+        const struct outbox_settlement *settlement = &batch->settlements[i];
+        if (settlement->verdict == OUTBOX_SETTLE_DEAD)
+            vitals_dead(vitals, outbox_claim_at(batch->batch->claim, settlement->index)->id,
+                        settlement->error);
+    }
 }
 
-void observe_settled(struct pipeline *pipeline, const struct batch *batch,
-                     const struct outbox_settlement *settlements, uint64_t count,
-                     const struct verdict_counts *counts, const struct outbox_settle_result *result)
+void observe_settled(struct pipeline *pipeline, const struct settled_batch *batch)
 {
     int64_t now = clock_now();
     struct settled settled = {.wall = clock_wall() - now};
 
-    for (uint64_t i = 0; i < count; i++)
-        look_at(&settled, batch, settlements[i].index);
+    for (uint64_t i = 0; i < batch->count; i++)
+        look_at(&settled, batch->batch, batch->settlements[i].index);
     count_settled(&pipeline->metrics, &settled);
-    count_verdicts(&pipeline->metrics, counts, result->stale);
-    if (counts->dead > 0)
-        remember_dead(&pipeline->vitals, batch, settlements, count);
-    atomic_fetch_sub_explicit(&pipeline->vitals.in_flight, count, memory_order_relaxed);
-    if (count > counts->released)
+    count_verdicts(&pipeline->metrics, batch->counts, batch->stale);
+    if (batch->counts->dead > 0)
+        remember_dead(&pipeline->vitals, batch);
+    atomic_fetch_sub_explicit(&pipeline->vitals.in_flight, batch->count, memory_order_relaxed);
+    if (batch->count > batch->counts->released)
         atomic_store_explicit(&pipeline->vitals.progressed_at, now, memory_order_relaxed);
 }

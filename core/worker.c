@@ -24,6 +24,10 @@ bool worker_init(struct worker *worker, struct pipeline *pipeline)
     backoff_init(&worker->reconnect, RECONNECT_MIN, RECONNECT_MAX);
     random_init(&worker->random);
     worker->token_seed = random_next(&worker->random);
+    if (pipeline->config->telemetry.signals[SIGNAL_TRACES].endpoint)
+        worker->tracer.exporter = pipeline->exporter;
+    worker->tracer.sampler = pipeline->config->telemetry.sampler;
+    random_init(&worker->tracer.random);
     return bell_init(&worker->bell);
 }
 
@@ -65,7 +69,7 @@ static void worker_connect(struct worker *worker)
     enum outbox_status status = seat_open(&worker->seat, pipeline->store,
                                           left < CONNECT_TIMEOUT ? left : CONNECT_TIMEOUT, &error);
 
-    observe_store(pipeline, STORAGE_CONNECT, now, status);
+    observe_store(pipeline, STORAGE_CONNECT, now, clock_now(), status);
     if (status != OUTBOX_OK) {
         exchange_lost_session(worker, "connect (keeps trying)", status, &error);
         return;

@@ -37,6 +37,7 @@ struct worker {
     uint64_t claim_number;
     uint64_t token_seed;
     struct random random;
+    struct tracer tracer;
 
     bool hungry;     /* there may be more to claim */
     bool from_start; /* --once: the next claim decides whether all is drained */

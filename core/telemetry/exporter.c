@@ -258,3 +258,9 @@ void exporter_stop(struct exporter **exporter)
     clear(ended);
     *exporter = NULL;
 }
+
+void exporter_spans_lost(struct exporter *exporter, uint64_t count)
+{
+    if (exporter)
+        metrics_add(exporter->shared.counts, TELEMETRY_DROPPED, SIGNAL_TRACES, count);
+}

@@ -32,4 +32,7 @@ uint64_t exporter_span_room(const struct exporter *exporter);
 /* Takes the list and frees it. */
 void exporter_spans(struct exporter *exporter, struct span_list *list);
 
+/* Counts spans that were not even made, for want of room. */
+void exporter_spans_lost(struct exporter *exporter, uint64_t count);
+
 #endif

@@ -6,9 +6,10 @@
 
 #include "../relay.h"
 #include "points.h"
+#include "resource.h"
 
+#include <ctype.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,42 @@ static void put_point(void *context, const struct point *point)
         (void)fprintf(page->file, "%" PRId64 "\n", point->number);
 }
 
+/* A name that a label may have: what else is in it becomes an underline. */
+static const char *prometheus_label(const char *name, char label[PROMETHEUS_NAME])
+{
+    bool starts = isalpha((unsigned char)*name) || *name == '_';
+
+    (void)snprintf(label, PROMETHEUS_NAME, "%s%s", starts ? "" : "key_", name);
+    for (char *at = label; *at; at++)
+        if (!isalnum((unsigned char)*at))
+            *at = '_';
+    return label;
+}
+
+/* Who it is that is asked, once for all series. */
+static bool put_target(FILE *file, const struct config *config)
+{
+    struct resource resource;
+    char name[PROMETHEUS_NAME], number[24];
+
+    if (!resource_init(&resource, config))
+        return false;
+    (void)fputs("# HELP target_info The resource that these figures belong to.\n"
+                "# TYPE target_info gauge\ntarget_info{",
+                file);
+    for (size_t i = 0; i < resource.count; i++) {
+        const struct resource_attribute *attribute = &resource.attributes[i];
+        (void)snprintf(number, sizeof(number), "%" PRId64, attribute->number);
+        if (i > 0)
+            (void)fputc(',', file);
+        put_label(file, prometheus_label(attribute->name, name),
+                  attribute->text ? attribute->text : number);
+    }
+    (void)fputs("} 1\n", file);
+    resource_clear(&resource);
+    return true;
+}
+
 char *prometheus_text(struct relay *relay, size_t *len)
 {
     char *text = NULL;
@@ -112,7 +149,7 @@ char *prometheus_text(struct relay *relay, size_t *len)
     if (!page.file)
         return NULL;
     points_visit(relay, put_point, &page);
-    bool failed = ferror(page.file) != 0;
+    bool failed = !put_target(page.file, relay->config) || ferror(page.file) != 0;
     if (fclose(page.file) != 0 || failed) {
         free(text);
         return NULL;

@@ -38,6 +38,12 @@ struct outbox_plugin {
     const struct outbox_option *properties;
     uint64_t property_size; /* byte distance between properties */
     uint64_t property_count;
+
+    /* Since 1.4. Of a publisher: what its messages are called in traces, by OpenTelemetry's
+     * semantic conventions for messaging. NULL where these have no name for it. */
+    const char *messaging_system; /* value of messaging.system; NULL: the driver's name */
+    const char *topic_attribute;  /* of the topic; NULL: messaging.destination.name */
+    const char *key_attribute;    /* of the key; NULL: it is left out */
 };
 
 /* The one symbol that a driver exports. Called once, before anything else of the driver, by one

@@ -153,7 +153,8 @@ struct outbox_publisher_ops {
     void (*cancel)(struct outbox_publisher *publisher, const struct outbox_batch *batch);
 
     /* R. Whether messages could be sent now: reaches the broker if there is one, by `deadline`.
-     * Called by `check --connect`, and while the pipeline is paused, by one thread. */
+     * Called by `check --connect`, while the pipeline is paused, and every few seconds while it is
+     * idle where somebody watches the relay; never by two threads at once for long. */
     enum outbox_status (*ping)(struct outbox_publisher *publisher, int64_t deadline,
                                struct outbox_error *error);
 

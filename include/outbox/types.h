@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define OUTBOX_ABI_MAJOR 1
-#define OUTBOX_ABI_MINOR 3
+#define OUTBOX_ABI_MINOR 4
 
 #if defined(__GNUC__)
 #define OUTBOX_MUST_USE __attribute__((warn_unused_result))

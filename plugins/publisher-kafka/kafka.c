@@ -295,4 +295,5 @@ static const struct outbox_publisher_ops ops = {
 OUTBOX_PLUGIN(OUTBOX_KIND_PUBLISHER, .name = "kafka", .version = DRIVER_VERSION,
               .description = "Produces events to Apache Kafka",
               .capabilities = OUTBOX_PUBLISHER_KEEPS_ORDER | OUTBOX_PUBLISHER_ATTRIBUTES,
-              .publisher = &ops, OUTBOX_OPTIONS(options), OUTBOX_PROPERTIES(properties));
+              .publisher = &ops, OUTBOX_OPTIONS(options), OUTBOX_PROPERTIES(properties),
+              .key_attribute = "messaging.kafka.message.key");

@@ -247,4 +247,5 @@ static const struct outbox_publisher_ops ops = {
 OUTBOX_PLUGIN(OUTBOX_KIND_PUBLISHER, .name = "rabbitmq", .version = DRIVER_VERSION,
               .description = "Sends events to RabbitMQ, with publisher confirms",
               .capabilities = OUTBOX_PUBLISHER_ATTRIBUTES, .publisher = &ops,
-              OUTBOX_OPTIONS(options), OUTBOX_PROPERTIES(parcel_properties));
+              OUTBOX_OPTIONS(options), OUTBOX_PROPERTIES(parcel_properties),
+              .topic_attribute = "messaging.rabbitmq.destination.routing_key");

@@ -16,7 +16,7 @@
 _Static_assert(sizeof(void *) == 8, "the layout is that of 64-bit machines");
 
 IS(OUTBOX_ABI_MAJOR, 1);
-IS(OUTBOX_ABI_MINOR, 3);
+IS(OUTBOX_ABI_MINOR, 4);
 
 /* ---- types.h ------------------------------------------------------------------------------ */
 
@@ -346,7 +346,7 @@ AT(outbox_publisher_ops, check, 64);
 IS(OUTBOX_KIND_STORE, 1);
 IS(OUTBOX_KIND_PUBLISHER, 2);
 
-SIZE(outbox_plugin, 120); /* 1.0: 96 */
+SIZE(outbox_plugin, 144); /* 1.0: 96, 1.1: 120 */
 AT(outbox_plugin, size, 0);
 AT(outbox_plugin, abi_major, 8);
 AT(outbox_plugin, abi_minor, 12);
@@ -364,6 +364,9 @@ AT(outbox_plugin, publisher, 88);
 AT(outbox_plugin, properties, 96);
 AT(outbox_plugin, property_size, 104);
 AT(outbox_plugin, property_count, 112);
+AT(outbox_plugin, messaging_system, 120);
+AT(outbox_plugin, topic_attribute, 128);
+AT(outbox_plugin, key_attribute, 136);
 
 int main(void)
 {

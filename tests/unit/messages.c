@@ -71,8 +71,10 @@ void maker_make(struct maker *maker, const struct outbox_event *event, uint64_t 
 {
     arena_reset(&maker->arena);
     maker->why = (struct outbox_slice){NULL, 0};
-    maker->status = message_make(maker->loaded.config->pipelines[0].route, event, max_payload,
-                                 &maker->arena, &maker->message, &maker->why);
+    maker->trace = NULL;
+    maker->status =
+        message_make(maker->loaded.config->pipelines[0].route, event, max_payload, maker->tracer,
+                     &maker->arena, &maker->message, &maker->trace, &maker->why);
 }
 
 void maker_clear(struct maker *maker)

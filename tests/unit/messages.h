@@ -20,6 +20,8 @@ struct maker {
     struct arena arena;
     enum message_status status;
     struct outbox_message message;
+    struct tracer *tracer; /* NULL: none */
+    const struct event_trace *trace;
     struct outbox_slice why;
 };
 

@@ -1,26 +1,30 @@
 /*
- * reference_main.c - writes docs/configuration.md, or says where it is no longer true
+ * reference_main.c - writes the pages of docs/ that are generated, or says where they are not true
  * SPDX-License-Identifier: MIT
  *
  *     reference > docs/configuration.md      writes it, out of the drivers built beside it
  *     reference docs/configuration.md        compares: 0 equal, 1 not, 77 a driver of it is not
- * built
+ *                                            built
+ *     reference --metrics [docs/metrics.md]  the same for the page of metrics
  */
 #include "plugins.h"
 #include "reference.h"
+#include "telemetry/metrics_page.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SKIPPED 77
 
-static char *page_new(void)
+static char *page_new(bool of_metrics)
 {
     char *page = NULL;
     size_t len = 0;
     struct plugins *plugins = plugins_new();
     FILE *out = plugins ? open_memstream(&page, &len) : NULL;
-    if (out)
+    if (out && of_metrics)
+        metrics_page_write(out);
+    else if (out)
         reference_write(out, plugins);
     bool ok = out && !ferror(out);
     ok = out && fclose(out) == 0 && ok;
@@ -73,18 +77,20 @@ static int compare(const char *path, const char *page)
     if (status == SKIPPED)
         (void)printf("%s describes a driver that is not built here\n", path);
     if (status == 1)
-        (void)printf("%s:%zu is not what the tables say; write it anew with "
-                     "`reference > docs/configuration.md`\nfound:    %sgenerated: %.*s\n",
+        (void)printf("%s:%zu is not what the tables say; write it anew with this program's "
+                     "output\nfound:    %sgenerated: %.*s\n",
                      path, line, found, (int)strcspn(fresh, "\n"), fresh);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    char *page = page_new();
+    bool of_metrics = argc > 1 && strcmp(argv[1], "--metrics") == 0;
+    const char *path = argv[1 + of_metrics];
+    char *page = page_new(of_metrics);
     if (!page)
         return 1;
-    int status = argc > 1 ? compare(argv[1], page) : fputs(page, stdout) < 0;
+    int status = path ? compare(path, page) : fputs(page, stdout) < 0;
     free(page);
     return status;
 }

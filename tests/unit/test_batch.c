@@ -77,7 +77,7 @@ static void complete(struct fixture *fixture, uint64_t first, uint64_t count, ui
 
 static void fill(struct fixture *fixture)
 {
-    assert_true(batch_fill(fixture->batch, &fixture->claim, &raw_route, 1024, NEVER));
+    assert_true(batch_fill(fixture->batch, &fixture->claim, &raw_route, 1024, NEVER, NULL));
 }
 
 static void a_batch_is_returned_when_its_last_message_is_completed(void **state)

@@ -1,0 +1,190 @@
+"""observed.py - what it costs to be observed, by collectors of every temper
+SPDX-License-Identifier: MIT
+
+The relay drains the same table unobserved and observed, in turns. Observed: the HTTP side listens and
+metrics, traces and logs go to a collector. The collectors are nginx, which takes or refuses everything at
+next to no cost, so that what is measured is the relay; a port where nobody listens; and a socket that is
+connected to and never answers.
+"""
+
+import contextlib
+import datetime
+import json
+import socket
+from statistics import median
+
+from harness import processes
+from harness.waiting import wait_until
+
+from report import Check, Report, progress
+
+MODE, DELIVERED = "lease", "delete"
+UNOBSERVED, GOOD = "unobserved", "good"
+
+COLUMNS = ["collector", "events/s", "of unobserved", "us/event", "us/event more", "peak MiB"]
+
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log; user root;
+events {{ worker_connections 256; }}
+http {{
+    access_log off; keepalive_requests 1000000; client_max_body_size 64m; client_body_buffer_size 4m;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location /good {{ return 200; }}
+        location /busy {{ return 429; }}
+        location /away {{ return 503; }}
+        location /refuses {{ return 400 "\\xff\\x00 no protobuf at all"; }}
+    }}
+}}
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def nginx():
+    """Its address."""
+    folder, port = processes.short_folder("collector"), free_port()
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
+    with open(folder / "output", "ab") as output:
+        process = processes.spawn(
+            ["nginx", "-c", folder / "nginx.conf", "-p", folder, "-e", folder / "log"],
+            stdout=output, stderr=output,
+        )  # fmt: skip
+
+    def listens():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_until(listens, "nginx listens")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        processes.end(process)
+        processes.remove_folder(folder)
+
+
+@contextlib.contextmanager
+def silence():
+    """The address of a socket that the kernel connects and nobody reads."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def collectors():
+    """Endpoints by temper."""
+    with nginx() as address, silence() as silent:
+        tempers = {temper: f"{address}/{temper}" for temper in (GOOD, "busy", "away", "refuses")}
+        yield {**tempers, "down": f"http://127.0.0.1:{free_port()}", "silent": silent}
+
+
+def sections(endpoint):
+    if endpoint is None:
+        return {}
+    return {
+        "http": {"listen": "127.0.0.1:0"},
+        "telemetry": {"endpoint": endpoint, "metrics": {"interval": "1s"}},
+    }
+
+
+def seconds_of_work(log):
+    """From the relay's first line to that of the pipeline's end: the last export comes after it."""
+    lines = [json.loads(line) for line in log.splitlines()]
+    times = {line["message"]: datetime.datetime.fromisoformat(line["time"]) for line in lines}
+    return (times["pipeline ended"] - times["relay starts"]).total_seconds()
+
+
+class Trial:
+    """One temper: its runs."""
+
+    def __init__(self, lab, source, empty, endpoint):
+        self.lab = lab
+        self.source = source
+        self.empty = empty
+        self.endpoint = endpoint
+        self.startup = None
+        self.runs = []
+
+    def measure(self, source):
+        with self.lab.copy(source) as database:
+            changes = {"claim": {"mode": MODE}, "delivered": DELIVERED}
+            relay = self.lab.relay(
+                self.lab.to_null(self.lab.store(database), **changes), **sections(self.endpoint)
+            )
+            figures = self.lab.measure(relay.command("run", "--once"))
+            figures.work = seconds_of_work(figures.log)
+            return figures
+
+    def run(self, count):
+        if self.startup is None:
+            figures = [self.measure(self.empty) for _ in range(3)]
+            self.startup = median(one.work for one in figures), median(one.processor for one in figures)
+        figures = self.measure(self.source)
+        figures.rate = count / (figures.work - self.startup[0])
+        figures.each = (figures.processor - self.startup[1]) / count * 1e6
+        self.runs.append(figures)
+
+    def rate(self):
+        return median(run.rate for run in self.runs)
+
+    def each(self):
+        return median(run.each for run in self.runs)
+
+    def peak(self):
+        return max(run.peak_mib for run in self.runs)
+
+
+def summarise(report, trials, scale):
+    unobserved = trials[UNOBSERVED]
+    for temper, trial in trials.items():
+        share, more = trial.rate() / unobserved.rate(), trial.each() - unobserved.each()
+        report.rows.append([temper, trial.rate(), share, trial.each(), more, trial.peak()])
+        if temper == UNOBSERVED:
+            continue
+        least = scale.observed_ratio if temper == GOOD else scale.unheard_ratio
+        report.checks += [
+            Check(f"{temper}, of unobserved", share, least, at_least=True),
+            Check(f"{temper}, peak memory", trial.peak(), scale.peak_mib, unit=" MiB"),
+        ]
+        if temper == GOOD:
+            report.checks.append(
+                Check(f"{temper}, more processor time an event", more, scale.observed_us, unit=" us")
+            )
+
+
+def run(lab, scale, options, say):
+    count = options.events or scale.events
+    source = lab.prepared(f"filled_{count}", lambda database: lab.fill_pending(database, count))
+    empty = lab.prepared("empty", lambda database: None)
+    rounds = options.rounds or scale.observed_rounds
+    report = Report(
+        f"Observed: {count:,} events of 512 bytes, {lab.name} to null, {MODE}-{DELIVERED}", list(COLUMNS)
+    )
+    with collectors() as endpoints:
+        trials = {UNOBSERVED: Trial(lab, source, empty, None)}
+        for temper, endpoint in endpoints.items():
+            trials[temper] = Trial(lab, source, empty, endpoint)
+        for number in range(rounds):
+            # Whoever comes first meets the machine as the one before left it.
+            order = list(trials)
+            for temper in order[number % len(order) :] + order[: number % len(order)]:
+                trials[temper].run(count)
+    summarise(report, trials, scale)
+    report.notes += [
+        f"medians of {rounds} rounds in turn over identical tables; from the relay's first line to "
+        "the pipeline's end, less what the same command needs over an empty table",
+        "observed: http, metrics every second, logs, and every event and batch traced (parentbased_always_on)",
+        "good takes everything; busy answers 429, away 503, refuses 400 with garbage; down: connection "
+        "refused; silent: connected and never answered",
+    ]
+    say(progress(report))
+    return report
