@@ -210,11 +210,11 @@ void signal_finish(struct export_signal *signal, CURLcode code, int64_t now)
 
 /* ---- The step ----------------------------------------------------------------------------- */
 
-/* Newer figures make older ones useless: they hold all that these did. */
+/* Newer figures hold all that older ones did: nothing is lost with these. */
 static void replace_figures(struct export_signal *signal, int64_t now)
 {
     if (signal->id == SIGNAL_METRICS && signal->body.items > 0 && is_due(signal, now))
-        drop_body(signal);
+        body_clear(&signal->body);
 }
 
 static int64_t step_waiting(struct export_signal *signal, int64_t now)
