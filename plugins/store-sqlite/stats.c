@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "failure.h"
+#include "held.h"
 #include "ops.h"
 #include "plan.h"
 
@@ -110,5 +111,7 @@ enum outbox_status store_stats(struct outbox_session *session, struct outbox_sto
     if (status != OUTBOX_OK)
         return status;
     status = count_all(session, stats, error);
+    if (status == OUTBOX_OK)
+        held_recount(session, stats);
     return transaction_end(session, status, doing, error);
 }
