@@ -288,6 +288,8 @@ def test_headers_of_the_environment_are_decoded(outbox, new_collector):
     warned = {line["variable"]: line["problem"] for line in relay.logged("a variable of the environment")}
     assert set(warned) == {"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_BLRP_SCHEDULE_DELAY"}
     assert "grpc" in warned["OTEL_EXPORTER_OTLP_PROTOCOL"]
+    checked = relay.run("check")
+    assert checked.returncode == 0 and all(variable in checked.stderr for variable in warned)
     assert "s3cr3t" not in relay.log_text()
 
 
