@@ -41,9 +41,20 @@ static bool is_recorded(const struct tracer *tracer, const struct trace_parent *
                                                      : is_chosen(tracer, trace_id);
 }
 
-static void hand_on(const struct event_trace *trace, struct outbox_pair *header,
-                    struct outbox_pair *pairs, uint64_t *count)
+/* Of no trace that the relay knows; beside the new one it would seem to be of that. */
+static void remove_state(struct outbox_pair *pairs, uint64_t *count)
 {
+    struct outbox_pair *state = find(pairs, *count, TRACESTATE, sizeof(TRACESTATE) - 1);
+
+    if (!state)
+        return;
+    --*count;
+    memmove(state, state + 1, (size_t)(pairs + *count - state) * sizeof(*state));
+}
+
+static void hand_on(const struct event_trace *trace, struct outbox_pair *pairs, uint64_t *count)
+{
+    struct outbox_pair *header = find(pairs, *count, TRACEPARENT, sizeof(TRACEPARENT) - 1);
     struct outbox_slice value = {trace->header, TRACEPARENT_LEN};
 
     if (header)
@@ -55,7 +66,7 @@ static void hand_on(const struct event_trace *trace, struct outbox_pair *header,
 bool tracer_continue(struct tracer *tracer, struct outbox_pair *pairs, uint64_t *count,
                      struct arena *arena, const struct event_trace **trace)
 {
-    struct outbox_pair *header = find(pairs, *count, TRACEPARENT, sizeof(TRACEPARENT) - 1);
+    const struct outbox_pair *header = find(pairs, *count, TRACEPARENT, sizeof(TRACEPARENT) - 1);
     struct trace_parent parent;
     bool has_parent = header && traceparent_parse(header->value, &parent);
     struct event_trace made = {0};
@@ -80,7 +91,9 @@ bool tracer_continue(struct tracer *tracer, struct outbox_pair *pairs, uint64_t 
         return false;
     *kept = made;
     *trace = kept;
-    hand_on(kept, header, pairs, count);
+    if (!has_parent)
+        remove_state(pairs, count);
+    hand_on(kept, pairs, count);
     return true;
 }
 

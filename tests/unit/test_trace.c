@@ -154,6 +154,46 @@ static void an_event_without_a_trace_begins_one(void **state)
     }
 }
 
+static void a_state_without_a_trace_ends_where_one_begins(void **state)
+{
+    struct tracer tracer = tracer_of(true, 1);
+    struct outbox_event event;
+    struct maker maker;
+    (void)state;
+    make_traced(&maker, &tracer, &event,
+                "{\"tracestate\":\"x=1\",\"a\":\"1\",\"traceparent\":\"nonsense\"}");
+    assert_non_null(maker.trace);
+    assert_null(maker.trace->state.data);
+    assert_null(header(&maker, "tracestate").data);
+    assert_text(header(&maker, "a"), "1");
+    assert_memory_equal(header(&maker, "traceparent").data, maker.trace->header, TRACEPARENT_LEN);
+    maker_clear(&maker);
+    make_traced(&maker, &tracer, &event, "{\"tracestate\":\"x=1\"}");
+    assert_null(header(&maker, "tracestate").data);
+    assert_memory_equal(header(&maker, "traceparent").data, maker.trace->header, TRACEPARENT_LEN);
+    maker_clear(&maker);
+    tracer = tracer_of(true, 0);
+    make_traced(&maker, &tracer, &event, "{\"tracestate\":\"x=1\"}");
+    assert_text(header(&maker, "tracestate"), "x=1");
+    maker_clear(&maker);
+}
+
+static void what_is_too_large_has_a_trace(void **state)
+{
+    struct tracer tracer = tracer_of(true, 1);
+    struct outbox_event event = with_headers("{\"traceparent\":\"" SAMPLED "\"}");
+    struct maker maker;
+    (void)state;
+    event.payload_size = 101;
+    maker_init(&maker, "{}");
+    maker.tracer = &tracer;
+    maker_make(&maker, &event, 100);
+    assert_int_equal(maker.status, MESSAGE_NEVER);
+    assert_non_null(maker.trace);
+    assert_int_equal(maker.trace->parent_id[0], 0xb7);
+    maker_clear(&maker);
+}
+
 static void a_sampler_without_parents_decides_alone(void **state)
 {
     struct tracer tracer = tracer_of(false, 1);
@@ -224,6 +264,8 @@ int main(void)
         cmocka_unit_test(the_header_keeps_its_name),
         cmocka_unit_test(what_is_not_recorded_goes_out_as_it_came),
         cmocka_unit_test(an_event_without_a_trace_begins_one),
+        cmocka_unit_test(a_state_without_a_trace_ends_where_one_begins),
+        cmocka_unit_test(what_is_too_large_has_a_trace),
         cmocka_unit_test(a_sampler_without_parents_decides_alone),
         cmocka_unit_test(a_ratio_is_kept_and_is_the_same_for_a_trace),
         cmocka_unit_test(rules_for_headers_hold_for_the_trace_too),
