@@ -6,11 +6,15 @@
 
 #include <strings.h>
 
-/* Never all zero, which would mean none. */
+/* No part is all zero, which would mean none; else all values are as likely, for samplers take the
+ * last part as a number. */
 static void make_id(struct tracer *tracer, unsigned char *id, size_t size)
 {
     for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
-        uint64_t part = random_next(&tracer->random) | 1;
+        uint64_t part;
+        do
+            part = random_next(&tracer->random);
+        while (part == 0);
         memcpy(id + at, &part, sizeof(part));
     }
 }

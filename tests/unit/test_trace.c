@@ -199,6 +199,24 @@ static void a_ratio_is_kept_and_is_the_same_for_a_trace(void **state)
     assert_in_range(chosen, TRACES / 4 - 620, TRACES / 4 + 620);
 }
 
+/* One in a thousand is a common choice; so are smaller ones. */
+static void a_small_ratio_is_kept_too(void **state)
+{
+    enum { TRACES = 1000000 };
+    static const double ratios[] = {0.001, 0.003, 0.0005};
+    (void)state;
+    for (size_t i = 0; i < sizeof(ratios) / sizeof(*ratios); i++) {
+        struct tracer tracer = tracer_of(true, ratios[i]);
+        int chosen = 0, expected = (int)(TRACES * ratios[i]);
+        for (int j = 0; j < TRACES; j++) {
+            struct span_context context;
+            chosen += tracer_begin(&tracer, &context);
+        }
+        /* More than six standard deviations. */
+        assert_in_range(chosen, expected * 7 / 10, expected * 13 / 10);
+    }
+}
+
 static void rules_for_headers_hold_for_the_trace_too(void **state)
 {
     struct tracer tracer = tracer_of(true, 1);
@@ -226,6 +244,7 @@ int main(void)
         cmocka_unit_test(an_event_without_a_trace_begins_one),
         cmocka_unit_test(a_sampler_without_parents_decides_alone),
         cmocka_unit_test(a_ratio_is_kept_and_is_the_same_for_a_trace),
+        cmocka_unit_test(a_small_ratio_is_kept_too),
         cmocka_unit_test(rules_for_headers_hold_for_the_trace_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
