@@ -109,6 +109,8 @@ enum outbox_status store_stats(struct outbox_session *session, struct outbox_sto
         status = session_execute(session, "BEGIN", doing, error);
     if (status != OUTBOX_OK)
         return status;
-    status = count_all(session, stats, error);
-    return transaction_end(session, status, doing, error);
+    status = transaction_end(session, count_all(session, stats, error), doing, error);
+    /* Nobody reads these pages again until the next count. */
+    (void)sqlite3_db_release_memory(session->db);
+    return status;
 }
