@@ -171,8 +171,8 @@ def run(lab, scale, options, say):
     )
     with collectors() as endpoints:
         trials = {UNOBSERVED: Trial(lab, source, empty, None)}
-        for temper, endpoint in endpoints.items():
-            trials[temper] = Trial(lab, source, empty, endpoint)
+        for temper in scale.tempers:
+            trials[temper] = Trial(lab, source, empty, endpoints[temper])
         for number in range(rounds):
             # Whoever comes first meets the machine as the one before left it.
             order = list(trials)

@@ -45,12 +45,14 @@ class Scale:
     broker_ratio: float  # relay / the slower of producer and store loop, at least
     # observed
     observed_rounds: int
+    tempers: tuple  # of collectors
     observed_ratio: float  # observed / unobserved, at least
     unheard_ratio: float  # the same where the collector is of no use
     observed_us: float  # more processor time an event, at most
 
 
 BROKERS = ("kafka", "nats", "redis", "rabbitmq", "webhook")
+TEMPERS = ("good", "busy", "away", "refuses", "down", "silent")
 ALL_MODES = ("lease-keep", "lease-delete", "hold-keep", "hold-delete")
 
 FULL = Scale(
@@ -64,7 +66,7 @@ FULL = Scale(
     pinned_events=500_000, pinned_span=100_000, pinned_modes=("lease", "hold"), pinned_ratio=1.25,
     latency_seconds=30, idle_seconds=20, slack=1.0,
     broker_events=100_000, broker_ratio=0.8,
-    observed_rounds=7, observed_ratio=0.97, unheard_ratio=0.98, observed_us=0.5,
+    observed_rounds=7, tempers=TEMPERS, observed_ratio=0.97, unheard_ratio=0.98, observed_us=0.5,
 )  # fmt: skip
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ SMOKE = Scale(
     pinned_events=40_000, pinned_span=10_000, pinned_modes=("lease",), pinned_ratio=3.0,
     latency_seconds=3, idle_seconds=3, slack=30.0,
     broker_events=10_000, broker_ratio=0.1,
-    observed_rounds=1, observed_ratio=0.2, unheard_ratio=0.2, observed_us=20.0,
+    observed_rounds=1, tempers=("good",), observed_ratio=0.2, unheard_ratio=0.2, observed_us=20.0,
 )  # fmt: skip
 
 BATCH_OF_CLAIMS = 100  # events a claim, in scenario history

@@ -8,7 +8,6 @@
 #include "pipeline.h"
 #include "telemetry/exporter.h"
 
-#define BATCH_SPANS 4 /* itself, claim, publish, settle */
 #define SPAN_NAME 160
 
 /* What the spans of one settling have in common. */
@@ -152,6 +151,14 @@ static void add_event(const struct writing *writing, const struct outbox_settlem
     span_text(span, "error.type", text(outcome_name(outcome)));
 }
 
+/* Itself, claim and settle; publish where there was something to. */
+static uint64_t count_steps(const struct settled_batch *settled)
+{
+    if (!settled->is_last || !has_id(&settled->batch->span))
+        return 0;
+    return settled->batch->view.count > 0 ? 4 : 3;
+}
+
 static uint64_t count_events(const struct settled_batch *settled)
 {
     uint64_t count = 0;
@@ -209,24 +216,23 @@ static void add_batch(const struct writing *writing)
 void batch_spans_send(struct tracer *tracer, const struct pipeline *pipeline,
                       const struct settled_batch *settled)
 {
-    bool with_batch = settled->is_last && has_id(&settled->batch->span);
-    uint64_t wanted = count_events(settled) + (with_batch ? BATCH_SPANS : 0);
+    uint64_t steps = count_steps(settled), wanted = steps + count_events(settled);
     uint64_t room = exporter_span_room(tracer->exporter);
     uint64_t count = wanted < room ? wanted : room;
     struct span_list *list = count > 0 ? span_list_new(count) : NULL;
 
-    if (!list)
-        count = 0;
-    exporter_spans_lost(tracer->exporter, wanted - count);
-    if (!list)
+    if (!list) {
+        exporter_spans_lost(tracer->exporter, wanted);
         return;
+    }
     const struct writing writing = {.tracer = tracer,
                                     .pipeline = pipeline,
                                     .settled = settled,
                                     .list = list,
                                     .wall = clock_wall() - clock_now()};
-    if (with_batch && count >= BATCH_SPANS)
+    if (steps > 0 && count >= steps)
         add_batch(&writing);
     add_events(&writing);
+    exporter_spans_lost(tracer->exporter, wanted - list->count);
     exporter_spans(tracer->exporter, list);
 }

@@ -245,6 +245,14 @@ static int check_all(const struct cli *cli, struct check *check)
     return check->errors > 0 ? CLI_FAILED : CLI_DONE;
 }
 
+/* They are no mistakes: the relay runs all the same. */
+static void show_warnings(const struct telemetry_settings *telemetry)
+{
+    for (size_t i = 0; i < telemetry->warning_count; i++)
+        cli_error("warning: %s: %s; %s", telemetry->warnings[i].variable,
+                  telemetry->warnings[i].problem, telemetry->warnings[i].remedy);
+}
+
 static int run(struct cli *cli)
 {
     struct cli_setup setup;
@@ -252,6 +260,7 @@ static int run(struct cli *cli)
 
     if (status != CLI_DONE)
         return status;
+    show_warnings(&setup.config->telemetry);
     struct check check = {
         .cli = cli, .config = setup.config, .connect = cli_has(cli, "connect"), .json = cli->json};
     status = check_all(cli, &check);

@@ -78,12 +78,31 @@ static const char *keep_text(struct draft *draft, const char *text)
 
 /* ---- Addresses ---------------------------------------------------------------------------- */
 
+/* A password that ends an address early, by a "/" say, leaves a port that is none: refused here, it
+ * is never shown. */
+static bool is_authority(const char *text, size_t length)
+{
+    const char *end = text + length;
+    const char *at = memrchr(text, '@', length);
+    const char *host = at ? at + 1 : text;
+    const char *bracket = memrchr(host, ']', (size_t)(end - host));
+    const char *name_end = bracket ? bracket : host;
+    const char *colon = memchr(name_end, ':', (size_t)(end - name_end));
+
+    for (const char *digit = colon ? colon + 1 : end; digit < end; digit++)
+        if (!isdigit((unsigned char)*digit))
+            return false;
+    return host < end && host != colon;
+}
+
 static bool is_address(const char *text)
 {
-    size_t scheme = strncasecmp(text, "http://", 7) == 0    ? 7
-                    : strncasecmp(text, "https://", 8) == 0 ? 8
-                                                            : 0;
-    if (scheme == 0 || strcspn(text + scheme, "/?#") == 0)
+    const char *scheme_end = strstr(text, "://");
+    size_t scheme = scheme_end ? (size_t)(scheme_end - text) : 0;
+    bool is_known = (scheme == 4 && strncasecmp(text, "http", 4) == 0) ||
+                    (scheme == 5 && strncasecmp(text, "https", 5) == 0);
+
+    if (!is_known || !is_authority(scheme_end + 3, strcspn(scheme_end + 3, "/?#")))
         return false;
     for (; *text; text++)
         if (!isgraph((unsigned char)*text))

@@ -117,11 +117,11 @@ enum message_status message_make(const struct route *route, const struct outbox_
         return MESSAGE_NO_MEMORY;
     if (rule && rule->drop)
         return MESSAGE_DROPPED;
+    if (tracer && !tracer_continue(tracer, pairs, &source.header_count, arena, trace))
+        return MESSAGE_NO_MEMORY;
     made = check_size(event->payload_size, max_payload, "payload", arena, why);
     if (made != MADE)
         return status_of(made);
-    if (tracer && !tracer_continue(tracer, pairs, &source.header_count, arena, trace))
-        return MESSAGE_NO_MEMORY;
     *message = (struct outbox_message){.event = event, .payload = event->payload};
     return status_of(make(route, rule ? &rule->destination : &route->otherwise, &source,
                           max_payload, pairs, arena, message, why));

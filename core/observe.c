@@ -97,16 +97,28 @@ static void count_settled(struct metrics *metrics, const struct settled *settled
         metrics_observe_tally(metrics, PUBLISHER_LATENCY, i, &settled->publish[i]);
 }
 
+/* Of `count` events those that were not among the `stale` ones, which become fewer by the others.
+ */
+static uint64_t without_stale(uint64_t count, uint64_t *stale)
+{
+    uint64_t taken = count < *stale ? count : *stale;
+
+    *stale -= taken;
+    return count - taken;
+}
+
 static void count_verdicts(struct metrics *metrics, const struct verdict_counts *counts,
                            uint64_t stale)
 {
-    /* Which events were stale is not known; nearly always they were to be DELIVERED. */
-    metrics_add(metrics, EVENTS_DELIVERED, 0,
-                counts->delivered > stale ? counts->delivered - stale : 0);
-    metrics_add(metrics, EVENTS_DROPPED, 0, counts->dropped);
-    metrics_add(metrics, EVENTS_RETRIED, 0, counts->retried);
-    metrics_add(metrics, EVENTS_DEAD, 0, counts->dead);
-    metrics_add(metrics, EVENTS_RELEASED, 0, counts->released);
+    uint64_t left = stale;
+
+    /* Which events were stale is not known, but each ends in one way: nearly always they were to be
+     * DELIVERED, and often all of a batch were. */
+    metrics_add(metrics, EVENTS_DELIVERED, 0, without_stale(counts->delivered, &left));
+    metrics_add(metrics, EVENTS_DROPPED, 0, without_stale(counts->dropped, &left));
+    metrics_add(metrics, EVENTS_RETRIED, 0, without_stale(counts->retried, &left));
+    metrics_add(metrics, EVENTS_RELEASED, 0, without_stale(counts->released, &left));
+    metrics_add(metrics, EVENTS_DEAD, 0, without_stale(counts->dead, &left));
     metrics_add(metrics, EVENTS_STALE, 0, stale);
 }
 

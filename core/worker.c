@@ -299,10 +299,12 @@ static void *worker_main(void *argument)
     while (!is_finished(worker))
         worker_round(worker);
     poller_leave(worker);
-    for (const struct batch *batch = worker->in_flight; batch; batch = batch->next)
+    for (const struct batch *batch = worker->in_flight; batch; batch = batch->next) {
         pipeline_log(pipeline, OUTBOX_LOG_WARN,
                      "out of time: events are left to their lease and will be delivered again",
                      FIELD_NUMBER("events", batch->count - batch->settled));
+        observe_lost(pipeline, batch->count - batch->settled);
+    }
     atomic_store(&worker->busy_since, 0);
     atomic_fetch_sub(&pipeline->live_workers, 1);
     bell_ring(&pipeline->bell);

@@ -66,9 +66,11 @@ static void take_line(void *context, uint32_t level, const char *message,
 
 /* ---- The thread --------------------------------------------------------------------------- */
 
-static void finish_requests(struct exporter *exporter)
+/* Whether there was one: then something new may be due. */
+static bool finish_requests(struct exporter *exporter)
 {
     const struct curl_library *curl = &exporter->shared.curl;
+    bool finished = false;
     int running, left;
     CURLMsg *message;
 
@@ -79,7 +81,17 @@ static void finish_requests(struct exporter *exporter)
         if (message->msg == CURLMSG_DONE &&
             curl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &signal) == CURLE_OK)
             signal_finish((struct export_signal *)(void *)signal, code, clock_now());
+        finished = true;
     }
+    return finished;
+}
+
+static void wait_for_something(struct exporter *exporter, int64_t time)
+{
+    int64_t milliseconds = (time + MILLISECOND - 1) / MILLISECOND;
+    (void)exporter->shared.curl.multi_poll(
+        exporter->shared.multi, NULL, 0,
+        (int)(milliseconds < LONGEST_POLL ? milliseconds : LONGEST_POLL), NULL);
 }
 
 static void begin_stop(struct exporter *exporter, int64_t now)
@@ -114,16 +126,13 @@ static int64_t step(struct exporter *exporter)
 static void *run(void *context)
 {
     struct exporter *exporter = context;
-    const struct curl_library *curl = &exporter->shared.curl;
     int64_t wait;
 
     while ((wait = step(exporter)) >= 0) {
-        finish_requests(exporter);
-        int64_t milliseconds = (wait + MILLISECOND - 1) / MILLISECOND;
-        (void)curl->multi_poll(exporter->shared.multi, NULL, 0,
-                               (int)(milliseconds < LONGEST_POLL ? milliseconds : LONGEST_POLL),
-                               NULL);
-        finish_requests(exporter);
+        if (finish_requests(exporter))
+            continue;
+        wait_for_something(exporter, wait);
+        (void)finish_requests(exporter);
     }
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include "prometheus.h"
 
 #include "../relay.h"
+#include "../text.h"
 #include "points.h"
 #include "resource.h"
 
@@ -14,20 +15,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REPLACEMENT "\xef\xbf\xbd"
+
 struct page {
     FILE *file;
     const struct instrument *last;
 };
 
+/* One byte that is no UTF-8 would cost the whole page. */
 static void put_value(FILE *file, const char *value)
 {
-    for (; *value; value++) {
+    for (const char *end = value + strlen(value); value < end;) {
+        size_t length = text_sequence(value, (size_t)(end - value));
         if (*value == '\\' || *value == '"')
             (void)fputc('\\', file);
         if (*value == '\n')
             (void)fputs("\\n", file);
+        else if (length == 0)
+            (void)fputs(REPLACEMENT, file);
         else
-            (void)fputc(*value, file);
+            (void)fwrite(value, length, 1, file);
+        value += length > 0 ? length : 1;
     }
 }
 
@@ -69,7 +77,7 @@ static void put_histogram(FILE *file, const char *name, const struct point *poin
         (void)fprintf(file, "%" PRIu64 "\n", below);
     }
     put_series(file, name, "_sum", point, NULL);
-    (void)fprintf(file, "%.9g\n", point->histogram.sum);
+    (void)fprintf(file, "%.15g\n", point->histogram.sum);
     put_series(file, name, "_count", point, NULL);
     (void)fprintf(file, "%" PRIu64 "\n", point->histogram.count);
 }
@@ -100,15 +108,16 @@ static void put_point(void *context, const struct point *point)
     }
     put_series(page->file, name, "", point, NULL);
     if (instrument->is_real)
-        (void)fprintf(page->file, "%.9g\n", point->real);
+        (void)fprintf(page->file, "%.15g\n", point->real);
     else
         (void)fprintf(page->file, "%" PRId64 "\n", point->number);
 }
 
-/* A name that a label may have: what else is in it becomes an underline. */
+/* A name that a label may have: what else is in it becomes an underline. Names that begin
+ * with two of these are Prometheus' own. */
 static const char *prometheus_label(const char *name, char label[PROMETHEUS_NAME])
 {
-    bool starts = isalpha((unsigned char)*name) || *name == '_';
+    bool starts = isalpha((unsigned char)*name);
 
     (void)snprintf(label, PROMETHEUS_NAME, "%s%s", starts ? "" : "key_", name);
     for (char *at = label; *at; at++)
@@ -117,25 +126,56 @@ static const char *prometheus_label(const char *name, char label[PROMETHEUS_NAME
     return label;
 }
 
+/* The first attribute from `at` on that makes this label. */
+static size_t find_label(const struct resource *resource, size_t at, const char *label)
+{
+    char other[PROMETHEUS_NAME];
+
+    while (at < resource->count &&
+           strcmp(prometheus_label(resource->attributes[at].name, other), label) != 0)
+        at++;
+    return at;
+}
+
+static void put_attribute(FILE *file, const struct resource_attribute *attribute)
+{
+    if (attribute->text)
+        put_value(file, attribute->text);
+    else
+        (void)fprintf(file, "%" PRId64, attribute->number);
+}
+
+/* Names that differ in dots and such become one label, and no label may come twice: it has all
+ * values, by the rules of OpenTelemetry. */
+static void put_attributes(FILE *file, const struct resource *resource)
+{
+    char label[PROMETHEUS_NAME];
+
+    for (size_t i = 0; i < resource->count; i++) {
+        (void)prometheus_label(resource->attributes[i].name, label);
+        if (find_label(resource, 0, label) < i)
+            continue;
+        (void)fprintf(file, "%s%s=\"", i > 0 ? "," : "", label);
+        put_attribute(file, &resource->attributes[i]);
+        for (size_t j = i; (j = find_label(resource, j + 1, label)) < resource->count;) {
+            (void)fputc(';', file);
+            put_attribute(file, &resource->attributes[j]);
+        }
+        (void)fputc('"', file);
+    }
+}
+
 /* Who it is that is asked, once for all series. */
 static bool put_target(FILE *file, const struct config *config)
 {
     struct resource resource;
-    char name[PROMETHEUS_NAME], number[24];
 
     if (!resource_init(&resource, config))
         return false;
     (void)fputs("# HELP target_info The resource that these figures belong to.\n"
                 "# TYPE target_info gauge\ntarget_info{",
                 file);
-    for (size_t i = 0; i < resource.count; i++) {
-        const struct resource_attribute *attribute = &resource.attributes[i];
-        (void)snprintf(number, sizeof(number), "%" PRId64, attribute->number);
-        if (i > 0)
-            (void)fputc(',', file);
-        put_label(file, prometheus_label(attribute->name, name),
-                  attribute->text ? attribute->text : number);
-    }
+    put_attributes(file, &resource);
     (void)fputs("} 1\n", file);
     resource_clear(&resource);
     return true;

@@ -30,8 +30,8 @@ struct event_trace {
 #define TRACER_HEADERS 1
 
 /* Continues the trace in the event's headers, or begins one, if it is to be recorded: *trace and
- * the headers tell then; else *trace is NULL and the headers stay as they are. `pairs` has room for
- * TRACER_HEADERS more. False if memory ran out. */
+ * the headers tell then, each name of theirs once; else *trace is NULL and the headers stay as they
+ * are. `pairs` has room for TRACER_HEADERS more. False if memory ran out. */
 bool tracer_continue(struct tracer *tracer, struct outbox_pair *pairs, uint64_t *count,
                      struct arena *arena, const struct event_trace **trace)
     __attribute__((warn_unused_result));

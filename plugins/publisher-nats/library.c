@@ -6,13 +6,18 @@
  * started with the first publisher, with all signals blocked whatever the process does about them,
  * and have ended when the last one is closed: those that still run when the process exits meet an
  * OpenSSL that has put its things away, and crash.
+ *
+ * At the exit it frees OpenSSL's list of compressions and leaves it there. Where somebody else used
+ * OpenSSL first, that one's own cleaning comes later and would free the list again.
  */
 #include "library.h"
 
 #include <nats/nats.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What is left of the 5 s that closing may take. */
@@ -20,6 +25,20 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users;
+static bool is_exit_prepared;
+
+static void forget_compressions(void)
+{
+    (void)SSL_COMP_set0_compression_methods(NULL);
+}
+
+/* Handlers are called from the last to the first: ours after that of the library, which it sets up
+ * when it is opened for the first time. */
+static bool prepare_exit(void)
+{
+    is_exit_prepared = is_exit_prepared || atexit(forget_compressions) == 0;
+    return is_exit_prepared;
+}
 
 static natsStatus start(void)
 {
@@ -34,7 +53,7 @@ static natsStatus start(void)
 bool library_start(void)
 {
     (void)pthread_mutex_lock(&lock);
-    bool is_started = users > 0 || start() == NATS_OK;
+    bool is_started = users > 0 || (prepare_exit() && start() == NATS_OK);
     users += is_started;
     (void)pthread_mutex_unlock(&lock);
     return is_started;

@@ -113,5 +113,8 @@ enum outbox_status store_stats(struct outbox_session *session, struct outbox_sto
     status = count_all(session, stats, error);
     if (status == OUTBOX_OK)
         held_recount(session, stats);
-    return transaction_end(session, status, doing, error);
+    status = transaction_end(session, status, doing, error);
+    /* Nobody reads these pages again until the next count. */
+    (void)sqlite3_db_release_memory(session->db);
+    return status;
 }

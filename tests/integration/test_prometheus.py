@@ -58,6 +58,28 @@ def test_figures_are_what_the_page_says_and_the_linter_finds_no_fault(sqlite):
     relay.stop()
 
 
+def test_a_page_of_odd_attributes_can_be_read(folder, new_relay):
+    """No label comes twice or is Prometheus' own, and all is UTF-8."""
+    settings.need("store-sqlite", "publisher-null")
+    names = [
+        "a.b=1", "a-b=2", "a_b=3", "__name__=x", "__a=y", "9=z", "%C3%A9=e", "%FF=f", "bad=%FF%22%5C%0A",
+        "service_name=other", "long." + "x" * 200 + "1=4", "long." + "x" * 200 + "2=5", "job=j", "empty=",
+    ]  # fmt: skip
+    sqlite = SqliteOutbox(folder, lambda *pipelines, **options: new_relay(*pipelines, http=LISTEN, **options))
+    relay = sqlite.to({"driver": "null"}, {"OTEL_RESOURCE_ATTRIBUTES": ",".join(names)}).relay.start()
+    text = metrics(Http(relay))
+    done = promtool("check", "metrics", stdin=text)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), text
+    (info,) = [line for line in text.splitlines() if line.startswith("target_info{")]
+    labels = re.findall(r'([a-zA-Z_0-9]+)="((?:[^"\\]|\\.)*)"[,}]', info)
+    found = dict(labels)
+    assert len(found) == len(labels) and not any(name.startswith("__") for name in found)
+    assert found["a_b"] == "1;2;3" and found["service_name"] == "outbox-relay;other"
+    assert found["bad"] == '\ufffd\\"\\\\\\n' and found["empty"] == ""
+    assert (found["key___name__"], found["key___a"], found["key_9"]) == ("x", "y", "z")
+    relay.stop()
+
+
 def test_prometheus_sees_what_relays_do(sqlite, own_table, outbox, new_relay, new_prometheus):
     one = sqlite.relay.start()
     other = new_relay(outbox.to_file(own_table, "orders"), http=LISTEN).start()

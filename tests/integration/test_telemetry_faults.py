@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 
 import json
 import time
+from email.utils import formatdate
 
 import pytest
 
@@ -48,18 +49,6 @@ def relay_of(outbox, telemetry, environment=None, events=30, **changes):
 
 def delivered(outbox):
     outbox.wait_states(DELIVERED=30)
-
-
-def answering(*answers):
-    """A rule: the first answers in turn, then 200. Each is (status, body, headers), for one signal."""
-    left = {}
-
-    def rule(request, handler):
-        mine = left.setdefault(request.signal, list(answers))
-        status, body, headers = mine.pop(0) if mine else (200, b"", {})
-        handler.answer(status, body, **headers)
-
-    return rule
 
 
 def figure(request, name, **attributes):
@@ -132,9 +121,15 @@ def test_what_has_no_room_is_dropped_and_counted_and_memory_stays(outbox, new_co
 # ---- overloaded -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_collector_is_left_alone_as_long_as_it_asks(outbox, new_collector, status):
-    collector = new_collector(answering((status, b"", {"retry_after": "1"})))
+@pytest.mark.parametrize("status, form", [(429, "seconds"), (503, "date")])
+def test_a_collector_is_left_alone_as_long_as_it_asks(outbox, new_collector, status, form):
+    def rule(request, handler):
+        first = len(collector.requests(request.signal)) == 1
+        # A date has no fractions: it is between 1 and 2 s from now.
+        wish = "1" if form == "seconds" else formatdate(int(time.time()) + 2, usegmt=True)
+        handler.answer(status if first else 200, **({"retry_after": wish} if first else {}))
+
+    collector = new_collector(rule)
     relay = relay_of(outbox, {"endpoint": collector.endpoint, **FAST}).start()
     outbox.wait(lambda: len(collector.requests("logs")) >= 2, "lines are sent again")
     first, second = collector.requests("logs")[:2]
@@ -164,6 +159,26 @@ def test_what_may_work_later_is_sent_again(outbox, new_collector, fault):
     relay.stop()
 
 
+def test_what_is_not_taken_for_too_long_is_dropped_and_counted(outbox, new_collector):
+    collector = new_collector(
+        lambda request, handler: handler.answer(503 if request.signal == "logs" else 200)
+    )
+    telemetry = {
+        "endpoint": collector.endpoint, "protocol": "http/json", "metrics": {"interval": "100ms"},
+        "logs": {"delay": "10ms", "patience": "10ms"},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry).start()
+    relay.wait_logged("telemetry was dropped", "logs")
+    outbox.wait(
+        lambda: (last_figure(collector, "openoutbox.telemetry.dropped", signal="logs") or 0) > 0
+        and last_figure(collector, "openoutbox.telemetry.failures", signal="logs") > 0
+        if collector.requests("metrics")
+        else False,
+        "the drop is counted",
+    )
+    relay.stop()
+
+
 # ---- refusing -------------------------------------------------------------------------------------
 
 
@@ -187,7 +202,7 @@ def test_an_answer_that_is_none_does_no_harm(outbox, new_collector, status, type
     collector = new_collector(
         lambda request, handler: handler.answer(status, b"\xff\x0a\xff{[" * 1000, content_type=type)
     )
-    relay = relay_of(outbox, {"endpoint": collector.endpoint, **FAST})
+    relay = relay_of(outbox, {"endpoint": collector.endpoint})
     assert relay.once() == 0
     assert len(collector.requests("metrics")) == 1
     assert outbox.states() == {"DELIVERED": 30}
@@ -273,6 +288,8 @@ def test_headers_of_the_environment_are_decoded(outbox, new_collector):
     warned = {line["variable"]: line["problem"] for line in relay.logged("a variable of the environment")}
     assert set(warned) == {"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_BLRP_SCHEDULE_DELAY"}
     assert "grpc" in warned["OTEL_EXPORTER_OTLP_PROTOCOL"]
+    checked = relay.run("check")
+    assert checked.returncode == 0 and all(variable in checked.stderr for variable in warned)
     assert "s3cr3t" not in relay.log_text()
 
 

@@ -300,6 +300,31 @@ static void a_wrong_address_in_the_environment_sends_nothing(void **state)
     loaded_clear(&loaded);
 }
 
+/* Else its beginning would be shown as a host where the log tells where things go. */
+static void a_password_that_is_not_encoded_makes_no_address(void **state)
+{
+    static const char *const wrong[] = {"http://u:p/w@h",    "http://u:p?w@h", "http://:1",
+                                        "http://u:p#w@h/v1", "http://u:p@",    "http://u@:4318",
+                                        "http://[::1]:x",    "http://h:1:2"};
+    static const char *const right[] = {"http://u:p@q@h", "http://h:", "http://[::1]",
+                                        "http://[::1]:4318", "http://u:p@[::1]:4318"};
+    char wanted[3][64];
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        set("OTEL_EXPORTER_OTLP_ENDPOINT", wrong[i]);
+        set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", wrong[i]);
+        assert_endpoints(NULL, NULL, NULL, NULL);
+    }
+    (void)unsetenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+    for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++) {
+        set("OTEL_EXPORTER_OTLP_ENDPOINT", right[i]);
+        (void)snprintf(wanted[0], sizeof(*wanted), "%s/v1/metrics", right[i]);
+        (void)snprintf(wanted[1], sizeof(*wanted), "%s/v1/traces", right[i]);
+        (void)snprintf(wanted[2], sizeof(*wanted), "%s/v1/logs", right[i]);
+        assert_endpoints(NULL, wanted[0], wanted[1], wanted[2]);
+    }
+}
+
 static void mistakes_of_the_file_are_refused(void **state)
 {
     (void)state;
@@ -324,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(who_asks_for_nothing_sends_nothing, without_variables),
+        cmocka_unit_test_setup(a_password_that_is_not_encoded_makes_no_address, without_variables),
         cmocka_unit_test_setup(a_section_without_an_address_has_that_of_the_specification,
                                without_variables),
         cmocka_unit_test_setup(an_address_for_all_gets_a_path_and_one_for_a_signal_does_not,
