@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A store that has not answered a count for so long is not there. */
+/* Who has not answered the lookout for so long is not there. */
 #define UNANSWERED (4 * SECOND)
 /* No driver may stay longer than this beyond what the configuration allows it. */
 #define STUCK_AFTER (60 * SECOND)
@@ -24,24 +24,35 @@ static struct view_cause *add(struct view_cause causes[VIEW_CAUSES], size_t *cou
     return cause;
 }
 
+static bool unanswered(int64_t since, const char *who, char reason[VIEW_REASON])
+{
+    int64_t waited = clock_now() - since;
+
+    if (since == 0 || waited < UNANSWERED)
+        return false;
+    (void)snprintf(reason, VIEW_REASON, "the %s has not answered for %lld s", who,
+                   (long long)(waited / SECOND));
+    return true;
+}
+
 static bool store_trouble(struct pipeline *pipeline, char reason[VIEW_REASON])
 {
-    int64_t unanswered = lookout_unanswered_for(&pipeline->lookout);
+    int64_t since = lookout_asked_at(&pipeline->lookout);
+    int64_t claimed_at = atomic_load(&pipeline->claimed_at);
 
     if (vitals_reason(&pipeline->vitals, TROUBLE_STORE, reason) ||
         vitals_reason(&pipeline->vitals, TROUBLE_LOOKING, reason))
         return true;
-    if (unanswered < UNANSWERED)
-        return false;
-    (void)snprintf(reason, VIEW_REASON, "the store has not answered for %lld s",
-                   (long long)(unanswered / SECOND));
-    return true;
+    if (since != 0 && since < claimed_at)
+        since = claimed_at; /* counting is slow, but the store answers */
+    return unanswered(since, "store", reason);
 }
 
 static bool publisher_trouble(struct pipeline *pipeline, char reason[VIEW_REASON])
 {
     if (gate_is_open(&pipeline->gate))
-        return vitals_reason(&pipeline->vitals, TROUBLE_PUBLISHER, reason);
+        return vitals_reason(&pipeline->vitals, TROUBLE_PUBLISHER, reason) ||
+               unanswered(lookout_pinging_since(&pipeline->lookout), "publisher", reason);
     gate_reason(&pipeline->gate, reason, VIEW_REASON);
     return true;
 }
@@ -100,11 +111,8 @@ int health_state(const struct view_cause *causes, size_t count)
 
 /* ---- Loops --------------------------------------------------------------------------------- */
 
-static bool is_stuck(const _Atomic int64_t *busy_since, int64_t allowed, const char *who,
-                     char stuck[VIEW_REASON])
+static bool is_stuck(int64_t since, int64_t allowed, const char *who, char stuck[VIEW_REASON])
 {
-    int64_t since = atomic_load(busy_since);
-
     if (since == 0 || clock_now() - since < allowed)
         return false;
     (void)snprintf(stuck, VIEW_REASON, "%s has not moved for %lld s", who,
@@ -119,12 +127,16 @@ bool health_is_alive(struct pipeline *pipeline, char stuck[VIEW_REASON])
     bool found;
 
     (void)snprintf(who, sizeof(who), "pipeline %s: the supervisor", pipeline->settings->name);
-    found = is_stuck(&pipeline->busy_since, allowed, who, stuck);
+    found = is_stuck(atomic_load(&pipeline->busy_since), allowed, who, stuck);
+    if (!found) {
+        (void)snprintf(who, sizeof(who), "pipeline %s: the lookout", pipeline->settings->name);
+        found = is_stuck(lookout_pinging_since(&pipeline->lookout), allowed, who, stuck);
+    }
     pthread_mutex_lock(&pipeline->workers_lock);
     for (uint64_t i = 0; !found && i < pipeline->worker_count; i++) {
         (void)snprintf(who, sizeof(who), "pipeline %s: worker %llu", pipeline->settings->name,
                        (unsigned long long)i + 1);
-        found = is_stuck(&pipeline->workers[i].busy_since, allowed, who, stuck);
+        found = is_stuck(atomic_load(&pipeline->workers[i].busy_since), allowed, who, stuck);
     }
     pthread_mutex_unlock(&pipeline->workers_lock);
     return !found;

@@ -35,6 +35,8 @@ static enum outbox_status count(struct lookout *lookout, struct outbox_store_sta
 
     if (status != OUTBOX_OK)
         return status;
+    if (!is_running(lookout)) /* said while there was no session that could be interrupted */
+        return OUTBOX_INTERRUPTED;
     if (!pipeline->store_ops->stats)
         return pipeline->store_ops->ping(lookout->seat.session, error);
     int64_t started = clock_now();
@@ -123,8 +125,10 @@ static void look_at_publisher(struct lookout *lookout)
         (!in_trouble && now - lookout->pinged_at < SILENCE))
         return;
     lookout->pinged_at = now;
+    atomic_store(&lookout->pinging_since, now);
     enum outbox_status status =
         pipeline->publisher_ops->ping(pipeline->publisher, now + PING_TIMEOUT, &error);
+    atomic_store(&lookout->pinging_since, 0);
     if (status == OUTBOX_OK)
         vitals_well(&pipeline->vitals, TROUBLE_PUBLISHER);
     else
@@ -233,15 +237,22 @@ bool lookout_stats(struct lookout *lookout, struct outbox_store_stats *stats, in
 int64_t lookout_stuck_for(struct lookout *lookout)
 {
     pthread_mutex_lock(&lookout->lock);
-    int64_t since = lookout->stuck_since;
+    int64_t since = lookout->stuck_since, counted_at = lookout->counted_at;
     pthread_mutex_unlock(&lookout->lock);
+    /* A count from before the last movement does not know whether anything still waits. */
+    if (counted_at <= since && atomic_load(&lookout->pipeline->vitals.in_flight) == 0)
+        return 0;
     return since ? clock_now() - since : 0;
 }
 
-int64_t lookout_unanswered_for(struct lookout *lookout)
+int64_t lookout_asked_at(const struct lookout *lookout)
 {
-    int64_t asked = atomic_load(&lookout->asked_at);
-    return asked ? clock_now() - asked : 0;
+    return atomic_load(&lookout->asked_at);
+}
+
+int64_t lookout_pinging_since(const struct lookout *lookout)
+{
+    return atomic_load(&lookout->pinging_since);
 }
 
 bool lookout_steps(struct lookout *lookout, int64_t ago, struct lookout_step *from,

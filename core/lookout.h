@@ -34,6 +34,7 @@ struct lookout {
     struct bell bell;
     struct seat seat;
     _Atomic int64_t asked_at;      /* when a call of the store began that is not back; 0: none */
+    _Atomic int64_t pinging_since; /* the same of the publisher */
     int64_t progress_seen;         /* the thread's own, like what follows */
     int64_t oldest_due;            /* by our clock, when it last moved */
     bool table_waits, table_moved; /* by the last count: due events, and others than before */
@@ -65,8 +66,11 @@ bool lookout_stats(struct lookout *lookout, struct outbox_store_stats *stats, in
 /* How long events have waited while nothing moved, in nanoseconds; 0: not so. */
 int64_t lookout_stuck_for(struct lookout *lookout);
 
-/* How long a call of the store has not returned; 0: none is out. */
-int64_t lookout_unanswered_for(struct lookout *lookout);
+/* When a call of the store began that has not returned; 0: none is out. */
+int64_t lookout_asked_at(const struct lookout *lookout);
+
+/* When a call of the publisher began that has not returned; 0: none is out. */
+int64_t lookout_pinging_since(const struct lookout *lookout);
 
 /* The latest step and the one `ago` nanoseconds before it, or the oldest there is. False if there
  * are no two yet. */

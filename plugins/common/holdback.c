@@ -234,6 +234,17 @@ size_t holdback_list(struct holdback *holdback, int64_t now, holdback_visit *vis
     return count;
 }
 
+void holdback_recount(struct holdback *holdback, int64_t now, struct outbox_store_stats *stats)
+{
+    int64_t held = (int64_t)holdback_list(holdback, now, NULL, NULL);
+
+    if (held == 0)
+        return;
+    stats->scheduled = held < stats->pending ? held : stats->pending;
+    if (held >= stats->pending)
+        stats->oldest_age = -1;
+}
+
 size_t holdback_room(const struct holdback *holdback, size_t held)
 {
     return held < holdback->limit ? holdback->limit - held : 0;

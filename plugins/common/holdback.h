@@ -14,7 +14,7 @@
 #ifndef PLUGINS_COMMON_HOLDBACK_H
 #define PLUGINS_COMMON_HOLDBACK_H
 
-#include <outbox/types.h>
+#include <outbox/store.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -52,6 +52,10 @@ int64_t holdback_attempts(struct holdback *holdback, struct outbox_slice id);
  * `visit` may be NULL, and must not come back to this holdback. */
 typedef void holdback_visit(void *context, struct outbox_slice id);
 size_t holdback_list(struct holdback *holdback, int64_t now, holdback_visit *visit, void *context);
+
+/* In the table what is held back looks due. Counts it with what is due later, and where nothing
+ * else waits there is no oldest. */
+void holdback_recount(struct holdback *holdback, int64_t now, struct outbox_store_stats *stats);
 
 /* How many more may be claimed with `held` of them held back. */
 size_t holdback_room(const struct holdback *holdback, size_t held);

@@ -178,3 +178,8 @@ void held_settled(const struct outbox_session *session, const struct outbox_sett
                             slice_of(session, &claim->placed[settlement->index].key));
     }
 }
+
+void held_recount(const struct outbox_session *session, struct outbox_store_stats *stats)
+{
+    holdback_recount(&session->store->holdback, now(session), stats);
+}

@@ -500,6 +500,9 @@ void claims_clear(struct outbox_session *session);
  * positions, and returns how many events may be claimed at most. */
 size_t held_list(struct outbox_session *session, struct position from, struct position to);
 
+/* What is held back is not due. */
+void held_recount(const struct outbox_session *session, struct outbox_store_stats *stats);
+
 /* The list as parameters; returns the size of the statement that takes them. */
 unsigned held_push(struct outbox_session *session);
 

@@ -109,6 +109,8 @@ enum outbox_status stats_read(struct outbox_session *session, struct outbox_stor
     if (status == OUTBOX_OK)
         status = read_all(session, stats, error);
     if (status == OUTBOX_OK)
+        held_recount(session, stats);
+    if (status == OUTBOX_OK)
         return session->held ? OUTBOX_OK : commit(session, "count the events of", error);
     return give_up(session, status);
 }

@@ -137,3 +137,8 @@ void held_settled(const struct outbox_session *session, const struct outbox_sett
                             key_of(session, claim, (size_t)settlement->index));
     }
 }
+
+void held_recount(const struct outbox_session *session, struct outbox_store_stats *stats)
+{
+    holdback_recount(&session->store->holdback, now(session->store), stats);
+}

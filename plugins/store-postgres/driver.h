@@ -366,6 +366,9 @@ struct claim *claim_new(struct outbox_session *session) OUTBOX_MUST_USE;
  * many events, at most `limit`, may be claimed. */
 int64_t held_prepare(struct outbox_session *session, int64_t limit) OUTBOX_MUST_USE;
 
+/* What is held back is not due. */
+void held_recount(const struct outbox_session *session, struct outbox_store_stats *stats);
+
 /* Takes out of a claim's places what is held back by now; returns how many are left. */
 size_t held_filter(const struct outbox_session *session, struct claim *claim, size_t count);
 int64_t held_attempts(const struct outbox_session *session, const struct claim *claim,

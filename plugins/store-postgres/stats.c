@@ -69,8 +69,8 @@ static enum outbox_status count_delivered(struct outbox_session *session,
     return OUTBOX_OK;
 }
 
-enum outbox_status stats_read(struct outbox_session *session, struct outbox_store_stats *stats,
-                              struct outbox_error *error)
+static enum outbox_status read_all(struct outbox_session *session, struct outbox_store_stats *stats,
+                                   struct outbox_error *error)
 {
     enum outbox_status status = table_ensure(session, error);
     if (status != OUTBOX_OK)
@@ -95,4 +95,13 @@ enum outbox_status stats_read(struct outbox_session *session, struct outbox_stor
         return count_delivered(session, stats, error);
     estimate_delivered(result, stats);
     return OUTBOX_OK;
+}
+
+enum outbox_status stats_read(struct outbox_session *session, struct outbox_store_stats *stats,
+                              struct outbox_error *error)
+{
+    enum outbox_status status = read_all(session, stats, error);
+    if (status == OUTBOX_OK)
+        held_recount(session, stats);
+    return status;
 }

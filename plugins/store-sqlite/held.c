@@ -100,3 +100,8 @@ void held_settled(const struct outbox_session *session, const struct outbox_sett
             holdback_forget(&session->store->holdback, id_of(&claim->rows[settlement->index]));
     }
 }
+
+void held_recount(const struct outbox_session *session, struct outbox_store_stats *stats)
+{
+    holdback_recount(&session->store->holdback, now(session), stats);
+}

@@ -10,6 +10,9 @@
 /* How many events may be claimed so that all of them can fail; says once that there is no room. */
 uint64_t held_room(struct outbox_session *session);
 
+/* What is held back is not due. */
+void held_recount(const struct outbox_session *session, struct outbox_store_stats *stats);
+
 bool held_back(const struct outbox_session *session, const struct claimed_row *row);
 
 /* How often it has failed, where the table does not count that. */

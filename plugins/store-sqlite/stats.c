@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "failure.h"
+#include "held.h"
 #include "ops.h"
 #include "plan.h"
 
@@ -109,7 +110,10 @@ enum outbox_status store_stats(struct outbox_session *session, struct outbox_sto
         status = session_execute(session, "BEGIN", doing, error);
     if (status != OUTBOX_OK)
         return status;
-    status = transaction_end(session, count_all(session, stats, error), doing, error);
+    status = count_all(session, stats, error);
+    if (status == OUTBOX_OK)
+        held_recount(session, stats);
+    status = transaction_end(session, status, doing, error);
     /* Nobody reads these pages again until the next count. */
     (void)sqlite3_db_release_memory(session->db);
     return status;

@@ -9,6 +9,7 @@ import pytest
 from harness.brokers.webhook import Webhook
 from harness.engines import STORES, every_mysql, every_store
 from harness.evidence import Delivered
+from harness.http import LISTEN, Http
 from harness.layouts import Debezium, Program, Velmie, insert, place_of, wait_drained
 from harness.relay import merged, pipeline
 from harness.settings import events, need
@@ -39,12 +40,12 @@ def receiver():
 def new(place, folder, new_relay):
     """Makes a relay from a table to a file, or to another publisher."""
 
-    def make(table, publisher=None, **changes):
+    def make(table, publisher=None, sections=(), **changes):
         store = dict(place.store, **table.settings)
         publisher = publisher or {"driver": "file", "path": str(folder / "delivered")}
         if isinstance(table, Debezium):
             changes = merged({"delivered": "delete"}, changes)
-        return new_relay(pipeline(store, publisher, **merged(FAST, changes)))
+        return new_relay(pipeline(store, publisher, **merged(FAST, changes)), **dict(sections))
 
     return make
 
@@ -204,6 +205,25 @@ def test_failing_event_is_held_back_and_others_go_on(place, new, receiver, layou
     assert {one.event_id for one in receiver.read("t")} == {poison, *fine}
     second = receiver.events()[-1]
     assert second["at"] - tries[0]["at"] > 1.5, "seconds between the attempts"
+
+
+@every_store
+def test_a_relay_whose_only_event_is_held_back_is_ready(place, new, receiver):
+    table = Velmie(place)
+    relay = new(
+        table, receiver.publisher(), {"http": dict(LISTEN, stall_after="1s")}, route={"topic": "t"},
+        retry={"base_delay": "1h", "max_delay": "1h"},
+    ).start()  # fmt: skip
+    http = Http(relay)
+    http.wait_ready()
+    insert(table, POISON)
+    http.wait_pipeline(lambda p: p["totals"]["retried"] and p["table"]["pending"], "it has failed")
+    until = http.stats()["uptime"] + 3
+    while http.stats()["uptime"] < until:
+        assert http.get("/readyz").json()["status"] == "ready"
+    counted = http.pipeline()["table"]
+    assert (counted["pending"], counted["scheduled"], counted["oldest_age"]) == (1, 1, None)
+    relay.stop()
 
 
 @every_store

@@ -123,6 +123,23 @@ static void a_full_memory_forgets_what_was_free_first(void **state)
     holdback_clear(&holdback);
 }
 
+static void counts_as_due_later(void **state)
+{
+    (void)state;
+    struct holdback holdback;
+    struct outbox_store_stats stats = {.size = sizeof(stats), .pending = 3, .oldest_age = 9};
+    holdback_init(&holdback, LIMIT);
+    holdback_recount(&holdback, 0, &stats);
+    assert_true(stats.scheduled == 0 && stats.oldest_age == 9);
+    for (int i = 0; i < 4; i++)
+        put(&holdback, i, 100 + i, 1);
+    holdback_recount(&holdback, 101, &stats);
+    assert_true(stats.pending == 3 && stats.scheduled == 2 && stats.oldest_age == 9);
+    holdback_recount(&holdback, 99, &stats); /* one of them is gone from the table */
+    assert_true(stats.pending == 3 && stats.scheduled == 3 && stats.oldest_age == -1);
+    holdback_clear(&holdback);
+}
+
 struct user {
     struct holdback *holdback;
     int first;
@@ -171,6 +188,7 @@ int main(void)
         cmocka_unit_test(ids_are_bytes),
         cmocka_unit_test(only_what_is_still_held_is_listed_and_takes_room),
         cmocka_unit_test(a_full_memory_forgets_what_was_free_first),
+        cmocka_unit_test(counts_as_due_later),
         cmocka_unit_test(sessions_use_it_at_the_same_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

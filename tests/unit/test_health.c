@@ -1,0 +1,112 @@
+/*
+ * test_health.c - whether a pipeline is ready and alive, from the signs that its threads leave
+ * SPDX-License-Identifier: MIT
+ */
+#include "clock.h"
+#include "health.h"
+#include "pipeline.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct config config = {.stall_after = 8 * SECOND};
+static struct pipeline_config settings = {.name = "orders"};
+
+/* Opened and at work, as far as anybody can see. */
+static int set_up(void **state)
+{
+    static struct pipeline pipeline;
+
+    pipeline = (struct pipeline){.config = &config,
+                                 .settings = &settings,
+                                 .tunables = {.publish_timeout = 30 * SECOND},
+                                 .opened = true};
+    gate_init(&pipeline.gate);
+    vitals_init(&pipeline.vitals);
+    pthread_mutex_init(&pipeline.tunables_lock, NULL);
+    pthread_mutex_init(&pipeline.workers_lock, NULL);
+    pthread_mutex_init(&pipeline.lookout.lock, NULL);
+    pipeline.lookout.pipeline = &pipeline;
+    *state = &pipeline;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct pipeline *pipeline = *state;
+
+    pthread_mutex_destroy(&pipeline->lookout.lock);
+    pthread_mutex_destroy(&pipeline->workers_lock);
+    pthread_mutex_destroy(&pipeline->tunables_lock);
+    vitals_clear(&pipeline->vitals);
+    gate_clear(&pipeline->gate);
+    return 0;
+}
+
+/* The only cause; "" if it is ready. */
+static const char *cause(struct pipeline *pipeline)
+{
+    static struct view_cause causes[VIEW_CAUSES];
+    size_t count = health_causes(pipeline, causes);
+
+    assert_true(count < 2);
+    return count == 0 ? "" : causes[0].name;
+}
+
+static void a_count_without_an_answer_is_the_store(void **state)
+{
+    struct pipeline *pipeline = *state;
+
+    assert_string_equal(cause(pipeline), "");
+    pipeline->lookout.asked_at = clock_now() - 3 * SECOND;
+    assert_string_equal(cause(pipeline), "");
+    pipeline->lookout.asked_at = clock_now() - 5 * SECOND;
+    assert_string_equal(cause(pipeline), "store");
+    pipeline->claimed_at = clock_now() - SECOND; /* but a worker's call is answered */
+    assert_string_equal(cause(pipeline), "");
+}
+
+static void a_ping_that_does_not_return_shows(void **state)
+{
+    struct pipeline *pipeline = *state;
+    char stuck[VIEW_REASON];
+
+    pipeline->lookout.pinging_since = clock_now() - 3 * SECOND;
+    assert_string_equal(cause(pipeline), "");
+    pipeline->lookout.pinging_since = clock_now() - 5 * SECOND;
+    assert_string_equal(cause(pipeline), "publisher");
+    assert_true(health_is_alive(pipeline, stuck));
+    pipeline->lookout.pinging_since = clock_now() - 91 * SECOND;
+    assert_false(health_is_alive(pipeline, stuck));
+    assert_non_null(strstr(stuck, "orders: the lookout"));
+}
+
+static void a_stall_takes_a_count_after_the_last_movement(void **state)
+{
+    struct pipeline *pipeline = *state;
+    int64_t now = clock_now();
+
+    pipeline->lookout.stuck_since = now - 9 * SECOND;
+    pipeline->lookout.counted_at = now - 10 * SECOND;
+    assert_string_equal(cause(pipeline), "");
+    pipeline->vitals.in_flight = 1; /* no count is needed to know of these */
+    assert_string_equal(cause(pipeline), "stalled");
+    pipeline->vitals.in_flight = 0;
+    pipeline->lookout.counted_at = now - 5 * SECOND;
+    assert_string_equal(cause(pipeline), "stalled");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_count_without_an_answer_is_the_store, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ping_that_does_not_return_shows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stall_takes_a_count_after_the_last_movement, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
