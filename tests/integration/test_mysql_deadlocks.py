@@ -119,7 +119,7 @@ def test_deadlock_with_another_program_is_tried_again_and_counted(own_table, out
     for _ in range(9):
         table.database.execute("INSERT INTO ballast SELECT NULL FROM ballast UNION ALL SELECT NULL")
     relay = new_relay(
-        outbox.to_null(table, publisher={"delay": "300ms"}, claim={"poll_max": "20ms"})
+        outbox.to_null(table, publisher={"delay": "1s"}, claim={"poll_max": "20ms"})
     )
     relay.start()
     for number in range(1, 4):  # an answer to the last event alone would not do
