@@ -349,7 +349,7 @@ def test_core_nats_reaches_those_who_listen(nats, new_outbox):
         found = [await listener.next_msg(timeout=30) for _ in range(count)]
         return [int(message.data) for message in found]
 
-    assert nats.ask(listen) == list(range(count))
+    assert sorted(nats.ask(listen)) == list(range(count))  # workers take turns as they like
     outbox.wait_delivered()
     outbox.assert_no_attempt()
 
