@@ -88,6 +88,13 @@ static const struct outbox_option telemetry_options[] = {
     {.name = "resource_attributes",
      .type = OUTBOX_OPTION_MAP,
      .help = "Further attributes of all that is sent, such as `deployment.environment.name`."},
+    {.name = "processor_share",
+     .type = OUTBOX_OPTION_NUMBER,
+     .default_value = "0.03",
+     .minimum = 0.001,
+     .maximum = 1,
+     .help = "The most that sending takes of one core, on average; spans and log lines beyond it "
+             "are dropped and counted, so that delivery stays as fast as it is."},
 };
 static const char *const telemetry_children[] = {"metrics", "traces", "logs", NULL};
 static const struct later_key protocol_later[] = {{"protocol", "grpc"}};

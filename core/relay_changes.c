@@ -155,6 +155,9 @@ static void compare_telemetry(const struct telemetry_settings *running,
     compare_key(a->is_parent_based != b->is_parent_based || a->ratio < b->ratio ||
                     a->ratio > b->ratio,
                 "telemetry.traces", "sampler");
+    compare_key(running->processor_share < fresh->processor_share ||
+                    running->processor_share > fresh->processor_share,
+                "telemetry", "processor_share");
     compare_key(text_differs(running->service_name, fresh->service_name), "telemetry",
                 "service_name");
     compare_key(lists_differ(running->attributes, running->attribute_count, fresh->attributes,

@@ -150,6 +150,14 @@ static bool is_due(const struct export_signal *signal, int64_t now)
            (signal->id != SIGNAL_METRICS && waiting >= signal->settings->batch_size);
 }
 
+/* Figures are few, and what is left at the end has little time. */
+static int64_t allowed_at(const struct export_signal *signal, int64_t now)
+{
+    if (signal->id == SIGNAL_METRICS || signal->shared->is_stopping)
+        return now;
+    return allowance_ready_at(&signal->shared->allowance, now);
+}
+
 /* ---- Sending ------------------------------------------------------------------------------ */
 
 static void send_body(struct export_signal *signal, int64_t now)
@@ -227,6 +235,8 @@ static int64_t step_waiting(struct export_signal *signal, int64_t now)
             signal->is_over = signal->shared->is_stopping;
             return signal->is_over ? NEVER : signal->due_at;
         }
+        if (allowed_at(signal, now) > now)
+            return allowed_at(signal, now);
         signal->due_at = now + signal->settings->delay;
         if (!make_body(signal))
             return signal->shared->is_stopping ? now : signal->due_at;

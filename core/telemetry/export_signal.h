@@ -9,6 +9,7 @@
 
 #include "../backoff.h"
 #include "encode.h"
+#include "export_allowance.h"
 #include "export_queue.h"
 #include "export_request.h"
 
@@ -22,6 +23,7 @@ struct export_shared {
     /* Set once the relay can be observed. */
     _Atomic(points_source *) source;
     struct relay *relay;
+    struct allowance allowance;
     bool is_stopping;
     int64_t stop_by; /* while stopping: when all is over */
 };

@@ -108,6 +108,7 @@ static int64_t step(struct exporter *exporter)
 {
     int64_t now = clock_now(), next = NEVER;
 
+    allowance_charge(&exporter->shared.allowance, now, allowance_processor());
     if (!exporter->shared.is_stopping && atomic_load(&exporter->is_stopping))
         begin_stop(exporter, now);
     bool is_over = exporter->shared.is_stopping;
@@ -128,6 +129,8 @@ static void *run(void *context)
     struct exporter *exporter = context;
     int64_t wait;
 
+    allowance_init(&exporter->shared.allowance, exporter->settings->processor_share, clock_now(),
+                   allowance_processor());
     while ((wait = step(exporter)) >= 0) {
         if (finish_requests(exporter))
             continue;

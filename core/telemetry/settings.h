@@ -39,6 +39,7 @@ struct telemetry_warning {
 struct telemetry_settings {
     struct signal_settings signals[SIGNAL_COUNT];
     struct telemetry_sampler sampler;
+    double processor_share; /* of one core, that sending may take */
     const char *service_name;
     const struct outbox_pair *attributes; /* of the resource; both end in NUL */
     uint64_t attribute_count;

@@ -80,7 +80,8 @@ static long peak_kib(void)
 
 int main(int argc, char **argv)
 {
-    struct config config = {.relay_id = "spans", .telemetry = {.service_name = "spans"}};
+    struct config config = {.relay_id = "spans",
+                            .telemetry = {.service_name = "spans", .processor_share = 1}};
     struct signal_settings *settings = &config.telemetry.signals[SIGNAL_TRACES];
     struct metrics counts;
 
