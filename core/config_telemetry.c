@@ -484,6 +484,7 @@ void telemetry_check(struct checker *checker, const json_t *object,
 
     if (!read_sections(&draft, object))
         return;
+    settings->processor_share = outbox_setting_number(draft.common, "processor_share", 0);
     resolve_endpoints(&draft);
     for (int i = 0; i < SIGNAL_COUNT; i++) {
         struct signal_settings *signal = &settings->signals[i];
