@@ -112,3 +112,29 @@ def test_row_in_other_hands_holds_up_no_settling(table, outbox, new_relay, mode,
     database.disconnect(other)
     wait_until(lambda: table.count() == 0, lambda: relay.log_tail())
     relay.stop()
+
+
+def test_relay_reads_on_behind_what_another_one_holds(table, outbox, new_relay):
+    """Also where all events came at the same instant, and only their keys tell them apart."""
+    count = 5 * FIRST_CLAIM
+    table.insert_many(count)
+    table.database.execute(f"UPDATE {table.name} SET available_at = NOW(6), created_at = NOW(6)")
+    hold = {"mode": "hold", "workers": 1}
+    first, second = (
+        new_relay(outbox.to_null(table, publisher={"delay": delay}, claim=hold, delivered="delete"))
+        for delay in ("20s", "0s")
+    )
+    first.start()
+    wait_until(
+        lambda: FIRST_CLAIM in (rows for _, rows in transactions(table.database).values()),
+        lambda: f"the first relay holds a claim:\n{first.log_tail()}",
+        interval=0.2, meanwhile=first.assert_running,  # asked more often, the view stays as it was
+    )  # fmt: skip
+    second.start()
+    wait_until(
+        lambda: table.count() == FIRST_CLAIM,
+        lambda: f"the second one takes all others, there are {table.states()}:\n{second.log_tail()}",
+        timeout=10, meanwhile=second.assert_running,
+    )  # fmt: skip
+    first.kill()
+    wait_until(lambda: table.count() == 0, lambda: second.log_tail())
