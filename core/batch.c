@@ -4,6 +4,7 @@
  */
 #include "batch.h"
 
+#include "clock.h"
 #include "message.h"
 
 #include <stdlib.h>
@@ -68,6 +69,7 @@ static bool batch_add(struct batch *batch, uint64_t index, const struct route *r
     atomic_init(&slot->completed, 0);
     slot->settled = false;
     slot->reason = why;
+    slot->completed_at = 0;
     switch (message_make(route, outbox_claim_at(batch->claim, index), max_payload, &batch->arena,
                          &batch->messages[batch->view.count], &why)) {
     case MESSAGE_MADE:
@@ -144,14 +146,15 @@ static struct outbox_slice batch_keep_reason(struct batch *batch,
 }
 
 static void batch_mark(struct batch *batch, uint64_t event, uint8_t outcome,
-                       struct outbox_slice reason)
+                       struct outbox_slice reason, int64_t now)
 {
     struct batch_event *slot = &batch->events[event];
     uint8_t open = OUTCOME_OPEN;
 
-    /* The owner reads `reason` only under an outcome of the driver, and only the driver's one
-     * completion of an event writes it. */
+    /* The owner reads these two only under an outcome of the driver, and only the driver's one
+     * completion of an event writes them. */
     slot->reason = reason;
+    slot->completed_at = now;
     atomic_compare_exchange_strong_explicit(&slot->outcome, &open, outcome, memory_order_release,
                                             memory_order_relaxed);
 }
@@ -165,6 +168,7 @@ void batch_complete(const struct outbox_host *host, const struct outbox_batch *v
     uint64_t fresh = 0;
     uint8_t outcome = (uint8_t)result->outcome;
     struct outbox_slice reason = {NULL, 0};
+    int64_t now = clock_now();
 
     if (!batch_accepts(host, batch, first, count))
         return;
@@ -186,7 +190,7 @@ void batch_complete(const struct outbox_host *host, const struct outbox_batch *v
             outbox_log(host, OUTBOX_LOG_ERROR, "the driver completed a message twice: ignored");
             continue;
         }
-        batch_mark(batch, batch->event_of[i], outcome, reason);
+        batch_mark(batch, batch->event_of[i], outcome, reason, now);
         fresh++;
     }
     if (fresh > 0 &&
@@ -215,6 +219,6 @@ void batch_refuse(struct batch *batch, const struct outbox_error *error)
         reason = (struct outbox_slice){copy, len};
     }
     for (uint64_t i = 0; i < batch->view.count; i++)
-        batch_mark(batch, batch->event_of[i], OUTBOX_AWAY, reason);
+        batch_mark(batch, batch->event_of[i], OUTBOX_AWAY, reason, 0);
     atomic_store_explicit(&batch->completed, batch->view.count, memory_order_relaxed);
 }

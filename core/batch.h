@@ -31,6 +31,7 @@ struct batch_event {
     _Atomic uint8_t outcome;
     _Atomic uint8_t completed; /* by the driver, whatever the relay decided before */
     bool settled;              /* the owner's only */
+    int64_t completed_at;      /* monotonic; 0: not, or not by the driver. As `reason` */
     struct outbox_slice reason;
 };
 
@@ -57,6 +58,7 @@ struct batch {
     struct gate *gate;      /* told when the broker is away */
     struct bell *gate_bell; /* rung then */
     struct bell *bell;      /* rung when the last message is completed */
+    int64_t published_at;   /* handed to the driver */
     int64_t partial_at;     /* when to settle what is known although not all is */
     int64_t give_up_at;     /* when to stop waiting for the driver */
     unsigned settle_failures;

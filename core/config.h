@@ -69,7 +69,10 @@ struct pipeline_config {
 struct config {
     const char *relay_id; /* resolved: never "auto" */
     int64_t shutdown_timeout;
-    uint32_t log_level; /* enum outbox_log_level */
+    const char *http_listen; /* NULL: nothing listens */
+    int64_t stall_after;     /* events wait and nothing moves for so long: not ready */
+    bool is_observed;        /* somebody reads what the relay measures */
+    uint32_t log_level;      /* enum outbox_log_level */
     enum log_format log_format;
     struct pipeline_config *pipelines;
     size_t pipeline_count;

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "observe.h"
 #include "poller.h"
 #include "verdict.h"
 
@@ -26,17 +27,14 @@ void exchange_lost_session(struct worker *worker, const char *doing, enum outbox
                            const struct outbox_error *error)
 {
     struct pipeline *pipeline = worker->pipeline;
-    struct outbox_session *session = worker->session;
 
+    if (status != OUTBOX_INTERRUPTED)
+        vitals_trouble(&pipeline->vitals, TROUBLE_STORE, error->text);
     if (pipeline_phase(pipeline) != PHASE_ABANDON)
         pipeline_log_failure(pipeline, pipeline->settings->store.plugin->name, doing, status,
                              error);
     poller_leave(worker);
-    pthread_mutex_lock(&worker->session_lock);
-    worker->session = NULL;
-    pthread_mutex_unlock(&worker->session_lock);
-    if (session)
-        pipeline->store_ops->session_close(session);
+    seat_close(&worker->seat);
     if (pipeline->settings->mode == OUTBOX_MODE_HOLD)
         for (struct batch *batch = worker->in_flight; batch; batch = batch->next)
             batch->stranded = true;
@@ -51,7 +49,7 @@ void exchange_lost_session(struct worker *worker, const char *doing, enum outbox
 
 static void batch_retire(struct worker *worker, struct batch *batch)
 {
-    worker->pipeline->store_ops->claim_close(worker->session, batch->claim);
+    worker->pipeline->store_ops->claim_close(worker->seat.session, batch->claim);
     batch->claim = NULL;
     if (worker->spare)
         batch_free(&batch);
@@ -71,7 +69,7 @@ static void batch_take_out(struct worker *worker, struct batch *batch)
     worker->in_flight_bytes -= batch->bytes;
     if (worker->pipeline->settings->mode == OUTBOX_MODE_LEASE)
         lease_leave(&worker->pipeline->leases, &batch->lease);
-    if (batch_is_returned(batch) && worker->session) {
+    if (batch_is_returned(batch) && worker->seat.session) {
         batch_retire(worker, batch);
     } else {
         batch->next = worker->zombies;
@@ -94,7 +92,7 @@ void exchange_bury_zombies(struct worker *worker, bool all)
 
 void exchange_drop(struct worker *worker, struct batch *batch)
 {
-    atomic_fetch_add(&worker->pipeline->totals.stale, batch->count - batch->settled);
+    observe_lost(worker->pipeline, batch->count - batch->settled);
     batch_take_out(worker, batch);
 }
 
@@ -121,20 +119,10 @@ static bool settlements_reserve(struct worker *worker, uint64_t count)
     return true;
 }
 
-static void count_verdicts(struct pipeline *pipeline, const struct verdict_counts *counts,
-                           const struct outbox_settle_result *result)
+/* What the outcomes tell of the broker and of the store. */
+static void heed_outcomes(struct pipeline *pipeline, const struct verdict_counts *counts,
+                          const struct outbox_settle_result *result)
 {
-    struct pipeline_totals *totals = &pipeline->totals;
-
-    /* Which events were stale is not known; nearly always they were to be DELIVERED. */
-    atomic_fetch_add(&totals->delivered,
-                     counts->delivered > result->stale ? counts->delivered - result->stale : 0);
-    atomic_fetch_add(&totals->retried, counts->retried);
-    atomic_fetch_add(&totals->unknown, counts->unknown);
-    atomic_fetch_add(&totals->dead, counts->dead);
-    atomic_fetch_add(&totals->dropped, counts->dropped);
-    atomic_fetch_add(&totals->released, counts->released);
-    atomic_fetch_add(&totals->stale, result->stale);
     bool answered = counts->delivered > 0 || counts->retried + counts->dead > counts->unknown;
     if (answered && gate_acked(&pipeline->gate))
         pipeline_kick_workers(pipeline);
@@ -167,7 +155,8 @@ static void settle_done(struct worker *worker, struct batch *batch, uint64_t cou
 {
     struct pipeline *pipeline = worker->pipeline;
 
-    count_verdicts(pipeline, counts, result);
+    observe_settled(pipeline, batch, worker->settlements, count, counts, result);
+    heed_outcomes(pipeline, counts, result);
     if (counts->dead > 0)
         log_dead(worker, batch, count);
     for (uint64_t i = 0; i < count; i++)
@@ -257,6 +246,7 @@ static void publish(struct worker *worker, struct batch *batch)
 
     if (batch->view.count == 0)
         return;
+    batch->published_at = clock_now();
     enum outbox_status status =
         pipeline->publisher_ops->publish(pipeline->publisher, &batch->view, &error);
     if (status == OUTBOX_OK)
@@ -289,7 +279,7 @@ static void claim_without_memory(struct worker *worker, struct outbox_claim *cla
         outbox_fail(&error, OUTBOX_INTERNAL, "ENOMEM", "out of memory for %llu claimed events",
                     (unsigned long long)claim->count);
 
-    worker->pipeline->store_ops->claim_close(worker->session, claim);
+    worker->pipeline->store_ops->claim_close(worker->seat.session, claim);
     exchange_lost_session(worker, "take up a claim", status, &error);
 }
 
@@ -302,14 +292,13 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     int64_t now = clock_now();
 
     if (claim->count == 0) {
-        pipeline->store_ops->claim_close(worker->session, claim);
+        pipeline->store_ops->claim_close(worker->seat.session, claim);
         claimed_nothing(worker);
         return;
     }
     worker->hungry = true;
     worker->from_start = false;
     worker->poll_interval = tunables->poll_min;
-    atomic_fetch_add(&pipeline->totals.claimed, claim->count);
 
     struct batch *batch = batch_spare(worker);
     uint64_t max_payload = tunables->max_payload;
@@ -326,6 +315,7 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
     batch->give_up_at = now + tunables->publish_timeout + GIVE_UP_GRACE;
     (void)snprintf(batch->lease.token, sizeof(batch->lease.token), "%s", token);
     append_in_flight(worker, batch);
+    observe_claim(pipeline, batch);
     if (pipeline->settings->mode == OUTBOX_MODE_LEASE)
         lease_enter(&pipeline->leases, &batch->lease, asked_at, tunables->lease, batch->count);
     if (claim->count == asked)
@@ -339,7 +329,8 @@ static void claim_done(struct worker *worker, struct outbox_claim *claim, const 
 
 void exchange(struct worker *worker, struct batch *settled, bool claim)
 {
-    const struct outbox_store_ops *ops = worker->pipeline->store_ops;
+    struct pipeline *pipeline = worker->pipeline;
+    const struct outbox_store_ops *ops = pipeline->store_ops;
     struct outbox_error error = OUTBOX_ERROR_INIT;
     struct outbox_settle_result result = {.size = sizeof(result)};
     struct outbox_settle_request settle = {.size = sizeof(settle),
@@ -354,8 +345,7 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
 
     if (settled) {
         if (!settlements_reserve(worker, settled->count)) {
-            pipeline_log(worker->pipeline, OUTBOX_LOG_ERROR,
-                         "out of memory: a batch is left to its lease");
+            pipeline_log(pipeline, OUTBOX_LOG_ERROR, "out of memory: a batch is left to its lease");
             exchange_drop(worker, settled);
             return;
         }
@@ -365,10 +355,12 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
     }
     bool both = settled && claim && ops->settle_and_claim;
     if (both)
-        status =
-            ops->settle_and_claim(worker->session, &settle, &result, &request, &claimed, &error);
+        status = ops->settle_and_claim(worker->seat.session, &settle, &result, &request, &claimed,
+                                       &error);
     else if (settled)
-        status = ops->settle(worker->session, &settle, &result, &error);
+        status = ops->settle(worker->seat.session, &settle, &result, &error);
+    if (settled)
+        observe_store(pipeline, both ? STORAGE_SETTLE_AND_CLAIM : STORAGE_SETTLE, asked_at, status);
     if (settled) {
         if (status != OUTBOX_OK) {
             exchange_lost_session(worker, "settle events", status, &error);
@@ -378,21 +370,25 @@ void exchange(struct worker *worker, struct batch *settled, bool claim)
         worker->settle_refused = false;
         settle_done(worker, settled, settle.count, &counts, &result);
     }
-    if (claim && !both)
-        status = ops->claim(worker->session, &request, &claimed, &error);
+    if (claim && !both) {
+        asked_at = clock_now();
+        status = ops->claim(worker->seat.session, &request, &claimed, &error);
+        observe_store(pipeline, STORAGE_CLAIM, asked_at, status);
+    }
     if (status != OUTBOX_OK) {
         exchange_lost_session(worker, "claim events", status, &error);
         return;
     }
     if (worker->failures > 0)
-        pipeline_log(worker->pipeline, OUTBOX_LOG_INFO, "the store is back");
+        pipeline_log(pipeline, OUTBOX_LOG_INFO, "the store is back");
     worker->failures = 0;
+    vitals_well(&pipeline->vitals, TROUBLE_STORE);
     /* A store that gives events and refuses what became of them must not get them sent in a loop.
      */
     if (!worker->settle_refused)
         backoff_reset(&worker->reconnect);
     if (!claim)
         return;
-    atomic_store(&worker->pipeline->claimed_at, clock_now());
+    atomic_store(&pipeline->claimed_at, clock_now());
     claim_done(worker, claimed, token, asked_at);
 }

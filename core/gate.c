@@ -72,6 +72,13 @@ bool gate_acked(struct gate *gate)
     return atomic_exchange(&gate->unproven, false);
 }
 
+void gate_reason(struct gate *gate, char *reason, size_t size)
+{
+    pthread_mutex_lock(&gate->lock);
+    (void)snprintf(reason, size, "%s", gate->reason);
+    pthread_mutex_unlock(&gate->lock);
+}
+
 bool gate_blame(struct gate *gate, const char *reason)
 {
     pthread_mutex_lock(&gate->lock);

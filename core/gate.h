@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct gate {
     _Atomic bool shut;
@@ -51,5 +52,8 @@ bool gate_acked(struct gate *gate);
 
 /* Notes why the broker is away. Returns true if that is not what was known. */
 bool gate_blame(struct gate *gate, const char *reason);
+
+/* Why it is shut. */
+void gate_reason(struct gate *gate, char *reason, size_t size);
 
 #endif

@@ -67,6 +67,19 @@ void host_init(struct host *host, const char *pipeline, const char *driver)
     pthread_mutex_init(&host->lock, NULL);
 }
 
+size_t host_counters(struct host *host, struct host_counter counters[HOST_COUNTERS])
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&host->lock);
+    while (count < HOST_COUNTERS && host->counters[count].name[0]) {
+        counters[count] = host->counters[count];
+        count++;
+    }
+    pthread_mutex_unlock(&host->lock);
+    return count;
+}
+
 void host_clear(struct host *host)
 {
     for (size_t i = 0; i < HOST_COUNTERS && host->counters[i].name[0]; i++)

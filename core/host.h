@@ -28,6 +28,9 @@ struct host {
  * driver that completes without having been given a batch is a bug that ends the process. */
 void host_init(struct host *host, const char *pipeline, const char *driver);
 
+/* Copies what the driver has counted so far; returns how many counters. Any thread. */
+size_t host_counters(struct host *host, struct host_counter counters[HOST_COUNTERS]);
+
 /* Logs what the driver counted, at level info, and releases the host. */
 void host_clear(struct host *host);
 

@@ -7,6 +7,7 @@
 #include "backoff.h"
 #include "clock.h"
 #include "log.h"
+#include "observe.h"
 #include "partitions.h"
 #include "pipeline.h"
 #include "prune.h"
@@ -38,37 +39,17 @@ static bool is_running(const struct janitor *janitor)
 
 /* ---- The session -------------------------------------------------------------------------- */
 
-static void set_session(struct janitor *janitor, struct outbox_session *session)
-{
-    pthread_mutex_lock(&janitor->session_lock);
-    janitor->session = session;
-    pthread_mutex_unlock(&janitor->session_lock);
-}
-
-static void close_session(struct janitor *janitor)
-{
-    struct outbox_session *session = janitor->session;
-    set_session(janitor, NULL);
-    if (session)
-        store_ops(janitor)->session_close(session);
-}
-
 /* A session that is the maintainer; OK and none: another relay's is. */
 static enum outbox_status become_maintainer(struct janitor *janitor, struct outbox_error *error)
 {
     bool granted = false;
-    if (!janitor->session) {
-        struct outbox_session *session = NULL;
-        enum outbox_status status = store_ops(janitor)->session_open(
-            janitor->pipeline->store, clock_now() + CONNECT_TIMEOUT, &session, error);
-        if (status != OUTBOX_OK)
-            return status;
-        set_session(janitor, session);
-    }
     enum outbox_status status =
-        prune_claim_table(store_ops(janitor), janitor->session, &granted, error);
+        seat_open(&janitor->seat, janitor->pipeline->store, CONNECT_TIMEOUT, error);
+    if (status != OUTBOX_OK)
+        return status;
+    status = prune_claim_table(store_ops(janitor), janitor->seat.session, &granted, error);
     if (status == OUTBOX_OK && !granted)
-        close_session(janitor);
+        seat_close(&janitor->seat);
     return status;
 }
 
@@ -84,7 +65,7 @@ static bool rest_until(struct janitor *janitor, int64_t deadline)
 
 static void report(struct janitor *janitor, const struct prune_pass *pass)
 {
-    atomic_fetch_add(&janitor->pipeline->totals.pruned, pass->delivered + pass->dead);
+    metrics_add(&janitor->pipeline->metrics, EVENTS_PRUNED, 0, pass->delivered + pass->dead);
     if (pass->delivered + pass->dead > 0)
         pipeline_log(janitor->pipeline, OUTBOX_LOG_INFO, "finished events were pruned",
                      FIELD_NUMBER("delivered", pass->delivered), FIELD_NUMBER("dead", pass->dead));
@@ -121,8 +102,10 @@ static enum outbox_status tend_partitions(struct janitor *janitor,
     const struct partition_plan plan = {.partitioning = maintenance->partitioning};
     if (!maintenance->partitioning.is_wanted)
         return OUTBOX_OK;
-    enum outbox_status status =
-        partitions_tend(store_ops(janitor), janitor->session, &plan, log_partition, janitor, error);
+    int64_t started = clock_now();
+    enum outbox_status status = partitions_tend(store_ops(janitor), janitor->seat.session, &plan,
+                                                log_partition, janitor, error);
+    observe_store(janitor->pipeline, STORAGE_PARTITIONS, started, status);
     if (status == OUTBOX_OK || status == OUTBOX_UNAVAILABLE || status == OUTBOX_INTERRUPTED)
         return status;
     log_failure(janitor, TEND_PARTITIONS, status, error);
@@ -137,9 +120,11 @@ static enum outbox_status prune(struct janitor *janitor, const struct maintenanc
     if (!prune_is_wanted(maintenance) || !is_running(janitor))
         return OUTBOX_OK;
     prune_begin(&pass, store_ops(janitor), maintenance, false);
-    do
-        status = prune_batch(&pass, janitor->session, error);
-    while (status == OUTBOX_OK && !pass.ended && rest_until(janitor, pass.rest_until));
+    do {
+        int64_t started = clock_now();
+        status = prune_batch(&pass, janitor->seat.session, error);
+        observe_store(janitor->pipeline, STORAGE_PRUNE, started, status);
+    } while (status == OUTBOX_OK && !pass.ended && rest_until(janitor, pass.rest_until));
     report(janitor, &pass);
     return status;
 }
@@ -149,7 +134,7 @@ static enum outbox_status make_pass(struct janitor *janitor, const struct mainte
     struct outbox_error error = OUTBOX_ERROR_INIT;
     const char *doing = "maintain the table";
     enum outbox_status status = become_maintainer(janitor, &error);
-    if (status == OUTBOX_OK && !janitor->session)
+    if (status == OUTBOX_OK && !janitor->seat.session)
         return OUTBOX_OK;
     if (status == OUTBOX_OK) {
         doing = TEND_PARTITIONS;
@@ -161,7 +146,7 @@ static enum outbox_status make_pass(struct janitor *janitor, const struct mainte
     }
     if (status != OUTBOX_OK) {
         log_failure(janitor, doing, status, &error);
-        close_session(janitor);
+        seat_close(&janitor->seat);
     }
     return status;
 }
@@ -209,7 +194,7 @@ static void *janitor_main(void *argument)
         struct maintenance maintenance = wanted(janitor);
         due = due_at(due == NEVER ? first : due, &maintenance, &tended);
         if (due == NEVER)
-            close_session(janitor); /* others may want what a changed configuration does not */
+            seat_close(&janitor->seat); /* others may want what a changed configuration does not */
         if (clock_now() < due) {
             (void)bell_wait(&janitor->bell, -1, due);
             continue;
@@ -222,14 +207,14 @@ static void *janitor_main(void *argument)
             due = clock_now() + backoff_delay(&retry);
         }
     }
-    close_session(janitor);
+    seat_close(&janitor->seat);
     return NULL;
 }
 
 bool janitor_init(struct janitor *janitor, struct pipeline *pipeline)
 {
     *janitor = (struct janitor){.pipeline = pipeline};
-    pthread_mutex_init(&janitor->session_lock, NULL);
+    seat_init(&janitor->seat, pipeline->store_ops);
     return bell_init(&janitor->bell);
 }
 
@@ -248,10 +233,7 @@ void janitor_kick(struct janitor *janitor)
 
 void janitor_interrupt(struct janitor *janitor)
 {
-    pthread_mutex_lock(&janitor->session_lock);
-    if (janitor->session && store_ops(janitor)->interrupt)
-        store_ops(janitor)->interrupt(janitor->session);
-    pthread_mutex_unlock(&janitor->session_lock);
+    seat_interrupt(&janitor->seat);
 }
 
 void janitor_join(struct janitor *janitor)
@@ -264,5 +246,5 @@ void janitor_join(struct janitor *janitor)
 void janitor_clear(struct janitor *janitor)
 {
     bell_clear(&janitor->bell);
-    pthread_mutex_destroy(&janitor->session_lock);
+    seat_clear(&janitor->seat);
 }

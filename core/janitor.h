@@ -10,6 +10,7 @@
 #define CORE_JANITOR_H
 
 #include "bell.h"
+#include "seat.h"
 
 #include <outbox/plugin.h>
 #include <pthread.h>
@@ -21,8 +22,7 @@ struct janitor {
     struct pipeline *pipeline;
     pthread_t thread; /* 0: not started */
     struct bell bell;
-    pthread_mutex_t session_lock; /* guards the pointer, for interrupts from other threads */
-    struct outbox_session *session;
+    struct seat seat;
 };
 
 /* Both are false if the process is out of resources. */

@@ -7,11 +7,12 @@
 #include "batch.h"
 #include "clock.h"
 #include "log.h"
+#include "observe.h"
 #include "worker.h"
 
 #define CONNECT_TIMEOUT (5 * SECOND)
 #define RECONNECT_MIN (100 * MILLISECOND)
-#define RECONNECT_MAX (5 * SECOND)
+#define RECONNECT_MAX (3 * SECOND)
 /* Expired leases are looked for four times a lease, within these bounds. */
 #define REAP_MIN (250 * MILLISECOND)
 #define REAP_MAX (15 * SECOND)
@@ -27,23 +28,9 @@ void keeper_init(struct keeper *keeper, struct pipeline *pipeline)
     backoff_init(&keeper->reconnect, RECONNECT_MIN, RECONNECT_MAX);
 }
 
-static void keeper_set_session(struct keeper *keeper, struct outbox_session *session)
-{
-    struct pipeline *pipeline = keeper->pipeline;
-
-    keeper->session = session;
-    pthread_mutex_lock(&pipeline->keeper_lock);
-    pipeline->keeper_session = session;
-    pthread_mutex_unlock(&pipeline->keeper_lock);
-}
-
 void keeper_clear(struct keeper *keeper)
 {
-    struct outbox_session *session = keeper->session;
-
-    keeper_set_session(keeper, NULL);
-    if (session)
-        keeper->pipeline->store_ops->session_close(session);
+    seat_close(&keeper->pipeline->keeper_seat);
 }
 
 static bool leases(const struct keeper *keeper)
@@ -74,9 +61,9 @@ static void log_schema_line(void *context, uint32_t level, const char *text)
 static void examine(struct keeper *keeper)
 {
     struct outbox_error error = OUTBOX_ERROR_INIT;
-    enum outbox_status status =
-        keeper->pipeline->store_ops->schema(keeper->pipeline->store, keeper->session,
-                                            OUTBOX_SCHEMA_CHECK, log_schema_line, keeper, &error);
+    enum outbox_status status = keeper->pipeline->store_ops->schema(
+        keeper->pipeline->store, keeper->pipeline->keeper_seat.session, OUTBOX_SCHEMA_CHECK,
+        log_schema_line, keeper, &error);
 
     if (status == OUTBOX_OK || status == OUTBOX_SCHEMA)
         keeper->examined = true;
@@ -89,17 +76,14 @@ static bool connected(struct keeper *keeper)
     struct pipeline *pipeline = keeper->pipeline;
     struct outbox_error error = OUTBOX_ERROR_INIT;
 
-    if (keeper->session)
+    if (pipeline->keeper_seat.session)
         return true;
     if (clock_now() < keeper->reconnect_at)
         return false;
-    struct outbox_session *session = NULL;
-    enum outbox_status status = pipeline->store_ops->session_open(
-        pipeline->store, clock_now() + CONNECT_TIMEOUT, &session, &error);
-    if (status == OUTBOX_OK) {
-        keeper_set_session(keeper, session);
+    enum outbox_status status =
+        seat_open(&pipeline->keeper_seat, pipeline->store, CONNECT_TIMEOUT, &error);
+    if (status == OUTBOX_OK)
         return true;
-    }
     keeper->reconnect_at = clock_now() + backoff_delay(&keeper->reconnect);
     if (!pipeline->once) /* the workers say it, too, and decide */
         pipeline_log_failure(pipeline, store_name(keeper), "connect (keeps trying)", status,
@@ -127,8 +111,10 @@ static bool renew_one(struct keeper *keeper, const struct lease *lease, int64_t 
     struct outbox_settle_result result = {.size = sizeof(result)};
     int64_t from = clock_now();
 
-    enum outbox_status status = pipeline->store_ops->renew(
-        keeper->session, outbox_slice_of(lease->token), lease->outstanding, &result, &error);
+    enum outbox_status status =
+        pipeline->store_ops->renew(pipeline->keeper_seat.session, outbox_slice_of(lease->token),
+                                   lease->outstanding, &result, &error);
+    observe_store(pipeline, STORAGE_RENEW, from, status);
     if (status != OUTBOX_OK) {
         lose_session(keeper, "renew a lease", status, &error);
         lease_postpone(&pipeline->leases, lease->token, clock_now() + RENEW_RETRY);
@@ -190,8 +176,10 @@ static void reap(struct keeper *keeper)
         .max_events = REAP_BATCH,
     };
 
+    int64_t started = clock_now();
     enum outbox_status status =
-        pipeline->store_ops->reap(keeper->session, &request, &result, &error);
+        pipeline->store_ops->reap(pipeline->keeper_seat.session, &request, &result, &error);
+    observe_store(pipeline, STORAGE_REAP, started, status);
     if (status != OUTBOX_OK) {
         lose_session(keeper, "end expired leases", status, &error);
         return;
@@ -201,8 +189,8 @@ static void reap(struct keeper *keeper)
     keeper->reap_at = clock_now() + (ended == REAP_BATCH ? 0 : reap_period(keeper, &tunables));
     if (ended == 0)
         return;
-    atomic_fetch_add(&pipeline->totals.expired, ended);
-    atomic_fetch_add(&pipeline->totals.dead, result.dead);
+    metrics_add(&pipeline->metrics, LEASES_EXPIRED, 0, ended);
+    metrics_add(&pipeline->metrics, EVENTS_DEAD, 0, result.dead);
     pipeline_log(pipeline, OUTBOX_LOG_WARN, "expired leases were ended",
                  FIELD_NUMBER("pending", result.returned), FIELD_NUMBER("dead", result.dead));
 }
@@ -268,7 +256,7 @@ int64_t keeper_deadline(const struct keeper *keeper)
         return deadline;
     deadline = earlier(deadline, gate_next_probe(&pipeline->gate));
     int64_t wanted = !keeper->examined ? 0 : reaps(keeper) ? keeper->reap_at : NEVER;
-    if (!keeper->session && wanted < keeper->reconnect_at)
+    if (!pipeline->keeper_seat.session && wanted < keeper->reconnect_at)
         wanted = keeper->reconnect_at;
     return earlier(deadline, wanted);
 }

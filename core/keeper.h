@@ -12,7 +12,6 @@
 
 struct keeper {
     struct pipeline *pipeline;
-    struct outbox_session *session;
     struct backoff reconnect;
     int64_t reconnect_at, reap_at;
     int64_t longest_lease; /* that this process ever claimed under */

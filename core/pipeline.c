@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define OPEN_MIN (200 * MILLISECOND)
-#define OPEN_MAX (5 * SECOND)
+#define OPEN_MAX (3 * SECOND)
 /* Of the time that a shutdown has, the broker gets this share, the store the rest. */
 #define BROKER_SHARE 0.8
 /* However short the time is, what was claimed is given back if the store answers. */
@@ -67,6 +67,7 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
     bell_ring(&pipeline->bell);
     janitor_kick(&pipeline->janitor);
     janitor_interrupt(&pipeline->janitor); /* what it does can wait for the next start */
+    lookout_stop(&pipeline->lookout);
 }
 
 void pipeline_fail(struct pipeline *pipeline)
@@ -79,11 +80,9 @@ void pipeline_fail(struct pipeline *pipeline)
 
 void pipeline_interrupt(struct pipeline *pipeline)
 {
-    pthread_mutex_lock(&pipeline->keeper_lock);
-    if (pipeline->keeper_session && pipeline->store_ops->interrupt)
-        pipeline->store_ops->interrupt(pipeline->keeper_session);
-    pthread_mutex_unlock(&pipeline->keeper_lock);
+    seat_interrupt(&pipeline->keeper_seat);
     janitor_interrupt(&pipeline->janitor);
+    lookout_stop(&pipeline->lookout);
     pthread_mutex_lock(&pipeline->workers_lock);
     for (uint64_t i = 0; i < pipeline->worker_count; i++)
         worker_interrupt(&pipeline->workers[i]);
@@ -97,6 +96,13 @@ static bool is_for_a_person(enum outbox_status status)
     return status == OUTBOX_INVALID || status == OUTBOX_UNSUPPORTED;
 }
 
+static void cannot_open(struct pipeline *pipeline, const char *driver, const char *doing,
+                        enum outbox_status status, const struct outbox_error *error)
+{
+    vitals_trouble(&pipeline->vitals, TROUBLE_OPENING, error->text);
+    pipeline_log_failure(pipeline, driver, doing, status, error);
+}
+
 static enum outbox_status open_drivers(struct pipeline *pipeline)
 {
     struct outbox_error error = OUTBOX_ERROR_INIT;
@@ -107,8 +113,8 @@ static enum outbox_status open_drivers(struct pipeline *pipeline)
                                    &pipeline->store, &error);
         if (status != OUTBOX_OK) {
             pipeline->store = NULL;
-            pipeline_log_failure(pipeline, pipeline->settings->store.plugin->name, "open the store",
-                                 status, &error);
+            cannot_open(pipeline, pipeline->settings->store.plugin->name, "open the store", status,
+                        &error);
             return status;
         }
     }
@@ -116,8 +122,8 @@ static enum outbox_status open_drivers(struct pipeline *pipeline)
                                    &pipeline->publisher, &error);
     if (status != OUTBOX_OK) {
         pipeline->publisher = NULL;
-        pipeline_log_failure(pipeline, pipeline->settings->publisher.plugin->name,
-                             "open the publisher", status, &error);
+        cannot_open(pipeline, pipeline->settings->publisher.plugin->name, "open the publisher",
+                    status, &error);
         return status;
     }
     pipeline->limits = (struct outbox_publisher_limits){.size = sizeof(pipeline->limits)};
@@ -134,8 +140,11 @@ static bool open_until_stopped(struct pipeline *pipeline)
     backoff_init(&backoff, OPEN_MIN, OPEN_MAX);
     while (pipeline_phase(pipeline) == PHASE_RUN) {
         enum outbox_status status = open_drivers(pipeline);
-        if (status == OUTBOX_OK)
+        if (status == OUTBOX_OK) {
+            vitals_well(&pipeline->vitals, TROUBLE_OPENING);
+            atomic_store(&pipeline->opened, true);
             return true;
+        }
         if (is_for_a_person(status) || pipeline->once) {
             atomic_store(&pipeline->misconfigured, is_for_a_person(status));
             atomic_store(&pipeline->failed, true);
@@ -214,6 +223,8 @@ static bool start_threads(struct pipeline *pipeline)
     if (!start_workers(pipeline))
         return false;
     bool may_maintain = pipeline->store_ops->prune || pipeline->store_ops->partitions;
+    if (pipeline->config->is_observed && !lookout_start(&pipeline->lookout))
+        return false;
     return pipeline->once || !may_maintain || janitor_start(&pipeline->janitor);
 }
 
@@ -228,30 +239,33 @@ static void supervise(struct pipeline *pipeline)
         pipeline_fail(pipeline);
     }
     while (atomic_load(&pipeline->live_workers) > 0) {
+        atomic_store(&pipeline->busy_since, clock_now());
         hurry(pipeline, &hurried);
         keeper_round(&keeper);
+        atomic_store(&pipeline->busy_since, 0);
         if (atomic_load(&pipeline->live_workers) > 0)
             (void)bell_wait(&pipeline->bell, -1, keeper_deadline(&keeper));
     }
     keeper_clear(&keeper);
     janitor_join(&pipeline->janitor);
+    lookout_join(&pipeline->lookout);
 }
 
 static void log_totals(const struct pipeline *pipeline)
 {
-    const struct pipeline_totals *totals = &pipeline->totals;
+    const struct metrics *metrics = &pipeline->metrics;
 
     pipeline_log(pipeline, OUTBOX_LOG_INFO, "pipeline ended",
-                 FIELD_NUMBER("claimed", atomic_load(&totals->claimed)),
-                 FIELD_NUMBER("delivered", atomic_load(&totals->delivered)),
-                 FIELD_NUMBER("dropped", atomic_load(&totals->dropped)),
-                 FIELD_NUMBER("retried", atomic_load(&totals->retried)),
-                 FIELD_NUMBER("unknown", atomic_load(&totals->unknown)),
-                 FIELD_NUMBER("dead", atomic_load(&totals->dead)),
-                 FIELD_NUMBER("released", atomic_load(&totals->released)),
-                 FIELD_NUMBER("stale", atomic_load(&totals->stale)),
-                 FIELD_NUMBER("expired", atomic_load(&totals->expired)),
-                 FIELD_NUMBER("pruned", atomic_load(&totals->pruned)));
+                 FIELD_NUMBER("claimed", metrics_read(metrics, EVENTS_CLAIMED, 0)),
+                 FIELD_NUMBER("delivered", metrics_read(metrics, EVENTS_DELIVERED, 0)),
+                 FIELD_NUMBER("dropped", metrics_read(metrics, EVENTS_DROPPED, 0)),
+                 FIELD_NUMBER("retried", metrics_read(metrics, EVENTS_RETRIED, 0)),
+                 FIELD_NUMBER("unknown", metrics_read(metrics, EVENTS_OUTCOMES, CLASS_UNKNOWN)),
+                 FIELD_NUMBER("dead", metrics_read(metrics, EVENTS_DEAD, 0)),
+                 FIELD_NUMBER("released", metrics_read(metrics, EVENTS_RELEASED, 0)),
+                 FIELD_NUMBER("stale", metrics_read(metrics, EVENTS_STALE, 0)),
+                 FIELD_NUMBER("expired", metrics_read(metrics, LEASES_EXPIRED, 0)),
+                 FIELD_NUMBER("pruned", metrics_read(metrics, EVENTS_PRUNED, 0)));
 }
 
 static void *pipeline_main(void *argument)
@@ -284,9 +298,11 @@ bool pipeline_start(struct pipeline *pipeline, const struct config *config,
     lease_book_init(&pipeline->leases);
     pthread_mutex_init(&pipeline->tunables_lock, NULL);
     pthread_mutex_init(&pipeline->poller_lock, NULL);
-    pthread_mutex_init(&pipeline->keeper_lock, NULL);
+    seat_init(&pipeline->keeper_seat, pipeline->store_ops);
     pthread_mutex_init(&pipeline->workers_lock, NULL);
-    if (!bell_init(&pipeline->bell) || !janitor_init(&pipeline->janitor, pipeline))
+    vitals_init(&pipeline->vitals);
+    if (!metrics_init(&pipeline->metrics) || !bell_init(&pipeline->bell) ||
+        !janitor_init(&pipeline->janitor, pipeline) || !lookout_init(&pipeline->lookout, pipeline))
         return false;
     return pthread_create(&pipeline->thread, NULL, pipeline_main, pipeline) == 0;
 }
@@ -296,13 +312,16 @@ void pipeline_join(struct pipeline *pipeline)
     if (pipeline->thread)
         pthread_join(pipeline->thread, NULL);
     janitor_clear(&pipeline->janitor);
+    lookout_clear(&pipeline->lookout);
     bell_clear(&pipeline->bell);
     pthread_mutex_destroy(&pipeline->workers_lock);
-    pthread_mutex_destroy(&pipeline->keeper_lock);
+    seat_clear(&pipeline->keeper_seat);
     pthread_mutex_destroy(&pipeline->poller_lock);
     pthread_mutex_destroy(&pipeline->tunables_lock);
     lease_book_clear(&pipeline->leases);
     gate_clear(&pipeline->gate);
+    vitals_clear(&pipeline->vitals);
+    metrics_clear(&pipeline->metrics);
     host_clear(&pipeline->publisher_host);
     host_clear(&pipeline->store_host);
 }

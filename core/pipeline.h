@@ -4,7 +4,7 @@
  *
  * A pipeline has one supervisor thread, which opens the drivers, keeps leases alive, ends expired
  * ones, probes an absent broker and shuts down; `workers` threads that claim, publish and settle;
- * and a janitor.
+ * a janitor; and a lookout.
  */
 #ifndef CORE_PIPELINE_H
 #define CORE_PIPELINE_H
@@ -16,6 +16,10 @@
 #include "host.h"
 #include "janitor.h"
 #include "lease.h"
+#include "lookout.h"
+#include "seat.h"
+#include "telemetry/metrics.h"
+#include "vitals.h"
 
 #include <outbox/plugin.h>
 #include <pthread.h>
@@ -27,11 +31,6 @@ enum pipeline_phase {
     PHASE_DRAIN,   /* claims nothing more, waits for the broker */
     PHASE_RELEASE, /* waits no longer: settles what is known, releases the rest */
     PHASE_ABANDON  /* out of time: what is not settled is left to its lease */
-};
-
-struct pipeline_totals {
-    _Atomic uint64_t claimed, delivered, dropped, retried, unknown, dead, released, stale, expired,
-        pruned;
 };
 
 struct worker;
@@ -50,7 +49,8 @@ struct pipeline {
 
     struct gate gate;
     struct lease_book leases;
-    struct pipeline_totals totals;
+    struct metrics metrics;
+    struct vitals vitals;
 
     pthread_mutex_t tunables_lock;
     struct tunables tunables; /* under tunables_lock */
@@ -62,11 +62,13 @@ struct pipeline {
     _Atomic int64_t release_at, abandon_at;
     _Atomic bool failed, ended;
     _Atomic bool misconfigured; /* ended because a driver refused its settings */
+    _Atomic bool opened;        /* both drivers are */
+    _Atomic int64_t busy_since; /* the supervisor's; 0: it waits */
 
     struct janitor janitor;
+    struct lookout lookout;
 
-    pthread_mutex_t keeper_lock; /* guards the pointer, for interrupts */
-    struct outbox_session *keeper_session;
+    struct seat keeper_seat;
 
     pthread_mutex_t workers_lock; /* held where the array is made, freed, or used from outside */
     struct worker *workers;

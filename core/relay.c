@@ -15,16 +15,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-struct relay {
-    const struct config *config;
-    struct pipeline *pipelines;
-    size_t count;
-    struct bell bell;
-    int signals;
-    bool stopping;
-    int64_t pushed_at;
-};
-
 /* Drivers keep their calls short; one that does not is interrupted, and in the end left behind. */
 #define PUSH_EVERY (200 * MILLISECOND)
 #define LEAVE_AFTER (5 * SECOND)
@@ -142,14 +132,14 @@ static void relay_sum(const struct relay *relay, struct relay_totals *totals)
 {
     *totals = (struct relay_totals){0};
     for (size_t i = 0; i < relay->count; i++) {
-        const struct pipeline_totals *part = &relay->pipelines[i].totals;
-        totals->claimed += atomic_load(&part->claimed);
-        totals->delivered += atomic_load(&part->delivered);
-        totals->dropped += atomic_load(&part->dropped);
-        totals->retried += atomic_load(&part->retried);
-        totals->dead += atomic_load(&part->dead);
-        totals->released += atomic_load(&part->released);
-        totals->stale += atomic_load(&part->stale);
+        const struct metrics *part = &relay->pipelines[i].metrics;
+        totals->claimed += metrics_read(part, EVENTS_CLAIMED, 0);
+        totals->delivered += metrics_read(part, EVENTS_DELIVERED, 0);
+        totals->dropped += metrics_read(part, EVENTS_DROPPED, 0);
+        totals->retried += metrics_read(part, EVENTS_RETRIED, 0);
+        totals->dead += metrics_read(part, EVENTS_DEAD, 0);
+        totals->released += metrics_read(part, EVENTS_RELEASED, 0);
+        totals->stale += metrics_read(part, EVENTS_STALE, 0);
     }
 }
 
@@ -167,12 +157,14 @@ static bool relay_start(struct relay *relay, bool once)
 int relay_run(const struct config *config, bool once, struct config *(*reload)(void *context),
               void *context, struct relay_totals *totals)
 {
-    struct relay relay = {.config = config, .signals = open_signals()};
+    struct relay relay = {.config = config, .started_at = clock_now(), .signals = open_signals()};
     bool failed = false, misconfigured = config->pipeline_count > 0;
 
     relay.pipelines = calloc(config->pipeline_count, sizeof(*relay.pipelines));
-    if (relay.signals < 0 || !relay.pipelines || !bell_init(&relay.bell)) {
+    if (relay.signals < 0 || !relay.pipelines || !metrics_init(&relay.metrics) ||
+        !bell_init(&relay.bell)) {
         log_line(OUTBOX_LOG_ERROR, "out of memory or descriptors");
+        metrics_clear(&relay.metrics);
         if (relay.signals >= 0)
             (void)close(relay.signals);
         free(relay.pipelines);
@@ -190,13 +182,14 @@ int relay_run(const struct config *config, bool once, struct config *(*reload)(v
             relay_read_signals(&relay, reload, context);
         relay_push(&relay);
     }
+    relay_sum(&relay, totals);
     for (size_t i = 0; i < relay.count; i++) {
         pipeline_join(&relay.pipelines[i]);
         failed = failed || atomic_load(&relay.pipelines[i].failed);
         misconfigured = misconfigured && atomic_load(&relay.pipelines[i].misconfigured);
     }
-    relay_sum(&relay, totals);
     free(relay.pipelines);
+    metrics_clear(&relay.metrics);
     bell_clear(&relay.bell);
     (void)close(relay.signals);
     if (misconfigured)

@@ -5,7 +5,19 @@
 #ifndef CORE_RELAY_H
 #define CORE_RELAY_H
 
-#include "config.h"
+#include "pipeline.h"
+
+struct relay {
+    const struct config *config;
+    struct pipeline *pipelines;
+    size_t count;
+    struct metrics metrics; /* of the process */
+    int64_t started_at;     /* monotonic */
+    struct bell bell;
+    int signals;
+    bool stopping;
+    int64_t pushed_at;
+};
 
 /* What a finished run did, summed over its pipelines. */
 struct relay_totals {

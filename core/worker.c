@@ -7,19 +7,20 @@
 #include "clock.h"
 #include "exchange.h"
 #include "log.h"
+#include "observe.h"
 #include "poller.h"
 
 #include <stdlib.h>
 
 #define CONNECT_TIMEOUT (5 * SECOND)
 #define RECONNECT_MIN (100 * MILLISECOND)
-#define RECONNECT_MAX (5 * SECOND)
+#define RECONNECT_MAX (3 * SECOND)
 
 bool worker_init(struct worker *worker, struct pipeline *pipeline)
 {
     *worker = (struct worker){
         .pipeline = pipeline, .hungry = true, .claim_limit = FIRST_CLAIM, .wake_fd = -1};
-    pthread_mutex_init(&worker->session_lock, NULL);
+    seat_init(&worker->seat, pipeline->store_ops);
     backoff_init(&worker->reconnect, RECONNECT_MIN, RECONNECT_MAX);
     random_init(&worker->random);
     worker->token_seed = random_next(&worker->random);
@@ -36,12 +37,11 @@ void worker_clear(struct worker *worker)
         worker->zombies = batch;
     }
     exchange_bury_zombies(worker, true);
-    if (worker->session)
-        worker->pipeline->store_ops->session_close(worker->session);
+    seat_close(&worker->seat);
     batch_free(&worker->spare);
     free(worker->settlements);
     bell_clear(&worker->bell);
-    pthread_mutex_destroy(&worker->session_lock);
+    seat_clear(&worker->seat);
 }
 
 void worker_kick(struct worker *worker)
@@ -52,10 +52,7 @@ void worker_kick(struct worker *worker)
 
 void worker_interrupt(struct worker *worker)
 {
-    pthread_mutex_lock(&worker->session_lock);
-    if (worker->session && worker->pipeline->store_ops->interrupt)
-        worker->pipeline->store_ops->interrupt(worker->session);
-    pthread_mutex_unlock(&worker->session_lock);
+    seat_interrupt(&worker->seat);
 }
 
 /* ---- Session ------------------------------------------------------------------------------ */
@@ -64,21 +61,16 @@ static void worker_connect(struct worker *worker)
 {
     struct pipeline *pipeline = worker->pipeline;
     struct outbox_error error = OUTBOX_ERROR_INIT;
-    struct outbox_session *session = NULL;
-    int64_t deadline = clock_now() + CONNECT_TIMEOUT;
-    int64_t phase_ends = pipeline_phase_ends(pipeline);
+    int64_t now = clock_now(), left = pipeline_phase_ends(pipeline) - now;
+    enum outbox_status status = seat_open(&worker->seat, pipeline->store,
+                                          left < CONNECT_TIMEOUT ? left : CONNECT_TIMEOUT, &error);
 
-    if (phase_ends < deadline)
-        deadline = phase_ends;
-    enum outbox_status status =
-        pipeline->store_ops->session_open(pipeline->store, deadline, &session, &error);
+    observe_store(pipeline, STORAGE_CONNECT, now, status);
     if (status != OUTBOX_OK) {
         exchange_lost_session(worker, "connect (keeps trying)", status, &error);
         return;
     }
-    pthread_mutex_lock(&worker->session_lock);
-    worker->session = session;
-    pthread_mutex_unlock(&worker->session_lock);
+    vitals_well(&pipeline->vitals, TROUBLE_STORE);
     worker->hungry = true;
 }
 
@@ -180,17 +172,26 @@ static int64_t batch_deadline(const struct worker *worker)
             continue; /* waits for the session alone, which has its own time */
         if (batch->give_up_at < deadline)
             deadline = batch->give_up_at;
-        if (partial && worker->session && batch->partial_at < deadline)
+        if (partial && worker->seat.session && batch->partial_at < deadline)
             deadline = batch->partial_at;
     }
     return deadline;
+}
+
+/* The one place in which a worker waits for anything but a driver. */
+static bool rest(struct worker *worker, int fd, int64_t deadline)
+{
+    atomic_store_explicit(&worker->busy_since, 0, memory_order_relaxed);
+    bool woken = bell_wait(&worker->bell, fd, deadline);
+    atomic_store_explicit(&worker->busy_since, clock_now(), memory_order_relaxed);
+    return woken;
 }
 
 static void wait_as_poller(struct worker *worker, int64_t deadline)
 {
     if (worker->poll_at < deadline)
         deadline = worker->poll_at;
-    bool woken = bell_wait(&worker->bell, worker->wake_fd, deadline);
+    bool woken = rest(worker, worker->wake_fd, deadline);
     if (!woken && clock_now() < worker->poll_at)
         return;
     if (woken)
@@ -213,7 +214,7 @@ static void park(struct worker *worker, bool could_poll, int64_t deadline)
         return;
     }
     atomic_store(&worker->parked, could_poll);
-    (void)bell_wait(&worker->bell, -1, could_poll && overdue < deadline ? overdue : deadline);
+    (void)rest(worker, -1, could_poll && overdue < deadline ? overdue : deadline);
     atomic_store(&worker->parked, false);
 }
 
@@ -222,12 +223,12 @@ static void worker_wait(struct worker *worker)
     struct pipeline *pipeline = worker->pipeline;
     int64_t deadline = batch_deadline(worker);
     int64_t phase_ends = pipeline_phase_ends(pipeline);
-    bool could_poll = worker->session && pipeline_phase(pipeline) == PHASE_RUN &&
+    bool could_poll = worker->seat.session && pipeline_phase(pipeline) == PHASE_RUN &&
                       gate_is_open(&pipeline->gate) && has_capacity(worker, NULL);
 
     if (phase_ends < deadline)
         deadline = phase_ends;
-    if (!worker->session && worker->reconnect_at < deadline)
+    if (!worker->seat.session && worker->reconnect_at < deadline)
         deadline = worker->reconnect_at;
     if (!could_poll)
         poller_leave(worker);
@@ -260,6 +261,7 @@ static void worker_round(struct worker *worker)
     struct pipeline *pipeline = worker->pipeline;
     int64_t now = clock_now();
 
+    atomic_store_explicit(&worker->busy_since, now, memory_order_relaxed);
     worker->tunables = pipeline_tunables(pipeline);
     if (atomic_exchange(&worker->kicked, false))
         worker->hungry = true;
@@ -267,10 +269,10 @@ static void worker_round(struct worker *worker)
         release_open(worker);
     give_up_overdue(worker, now);
     drop_stranded(worker);
-    if (!worker->session && now >= worker->reconnect_at &&
+    if (!worker->seat.session && now >= worker->reconnect_at &&
         (worker->in_flight || pipeline_phase(pipeline) == PHASE_RUN))
         worker_connect(worker);
-    if (!worker->session) {
+    if (!worker->seat.session) {
         worker_wait(worker);
         return;
     }
@@ -297,6 +299,7 @@ static void *worker_main(void *argument)
         pipeline_log(pipeline, OUTBOX_LOG_WARN,
                      "out of time: events are left to their lease and will be delivered again",
                      FIELD_NUMBER("events", batch->count - batch->settled));
+    atomic_store(&worker->busy_since, 0);
     atomic_fetch_sub(&pipeline->live_workers, 1);
     bell_ring(&pipeline->bell);
     return NULL;

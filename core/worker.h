@@ -7,6 +7,7 @@
 
 #include "batch.h"
 #include "pipeline.h"
+#include "seat.h"
 
 /* The first claim is small: nothing is known of the payloads' size yet, nor of the broker. */
 #define FIRST_CLAIM 64
@@ -19,8 +20,7 @@ struct worker {
     struct bell bell;
     struct tunables tunables; /* as of the current round */
 
-    pthread_mutex_t session_lock; /* guards the pointer, for interrupts from other threads */
-    struct outbox_session *session;
+    struct seat seat;
     struct backoff reconnect;
     int64_t reconnect_at;
     unsigned failures;   /* in a row */
@@ -42,6 +42,7 @@ struct worker {
     bool from_start; /* --once: the next claim decides whether all is drained */
     bool drained;
     _Atomic bool parked, kicked;
+    _Atomic int64_t busy_since; /* 0: it waits */
     int64_t poll_interval, poll_at;
     bool armed;
     int wake_fd;

@@ -1,0 +1,256 @@
+/*
+ * lookout.c - looks at the table and the publisher from aside: what waits, whether it moves
+ * SPDX-License-Identifier: MIT
+ */
+#include "lookout.h"
+
+#include "clock.h"
+#include "observe.h"
+#include "pipeline.h"
+
+#define LOOK_EVERY SECOND
+/* Counting takes at most this part of a connection's time. */
+#define COST_SHARE 50
+/* Between the database's clock and ours, from one count to the next. */
+#define DOUBT (100 * MILLISECOND)
+#define CONNECT_TIMEOUT (3 * SECOND)
+/* A publisher that nothing was heard of for so long is asked whether it is there. */
+#define SILENCE (3 * SECOND)
+#define PING_TIMEOUT (3 * SECOND)
+
+static bool is_running(const struct lookout *lookout)
+{
+    return pipeline_phase(lookout->pipeline) == PHASE_RUN;
+}
+
+/* ---- The table ----------------------------------------------------------------------------- */
+
+static enum outbox_status count(struct lookout *lookout, struct outbox_store_stats *stats,
+                                struct outbox_error *error)
+{
+    struct pipeline *pipeline = lookout->pipeline;
+    enum outbox_status status = seat_open(&lookout->seat, pipeline->store, CONNECT_TIMEOUT, error);
+
+    if (status != OUTBOX_OK)
+        return status;
+    if (!pipeline->store_ops->stats)
+        return pipeline->store_ops->ping(lookout->seat.session, error);
+    int64_t started = clock_now();
+    status = pipeline->store_ops->stats(lookout->seat.session, stats, error);
+    observe_store(pipeline, STORAGE_STATS, started, status);
+    return status;
+}
+
+static void keep_count(struct lookout *lookout, const struct outbox_store_stats *stats)
+{
+    pthread_mutex_lock(&lookout->lock);
+    lookout->stats = *stats;
+    lookout->counted_at = clock_now();
+    pthread_mutex_unlock(&lookout->lock);
+}
+
+/* Other relays may do all the work: then the oldest due event is another one each time. The clocks
+ * and the time that the answer took leave some doubt, so small differences add up first. */
+static void judge_table(struct lookout *lookout, int64_t oldest_age, int64_t took)
+{
+    int64_t due = clock_now() - oldest_age * MICROSECOND;
+
+    lookout->table_waits = oldest_age >= 0;
+    lookout->table_moved = !lookout->table_waits || due - lookout->oldest_due > took + DOUBT;
+    if (lookout->table_moved)
+        lookout->oldest_due = lookout->table_waits ? due : 0;
+}
+
+/* Returns how long it took. */
+static int64_t look_at_table(struct lookout *lookout)
+{
+    struct vitals *vitals = &lookout->pipeline->vitals;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    struct outbox_store_stats stats = {.size = sizeof(stats), .pending = -1, .oldest_age = -1};
+    int64_t started = clock_now();
+
+    atomic_store(&lookout->asked_at, started);
+    enum outbox_status status = count(lookout, &stats, &error);
+    atomic_store(&lookout->asked_at, 0);
+    if (status == OUTBOX_OK) {
+        vitals_well(vitals, TROUBLE_LOOKING);
+        if (lookout->pipeline->store_ops->stats)
+            keep_count(lookout, &stats);
+        judge_table(lookout, stats.oldest_age, clock_now() - started);
+    } else {
+        if (status != OUTBOX_INTERRUPTED)
+            vitals_trouble(vitals, TROUBLE_LOOKING, error.text);
+        seat_close(&lookout->seat);
+    }
+    return clock_now() - started;
+}
+
+/* ---- Movement ------------------------------------------------------------------------------ */
+
+static void judge_movement(struct lookout *lookout)
+{
+    const struct vitals *vitals = &lookout->pipeline->vitals;
+    int64_t progressed = atomic_load(&vitals->progressed_at);
+    bool in_flight = atomic_load(&vitals->in_flight) > 0;
+    bool waits = lookout->table_waits || in_flight;
+    bool moved = progressed != lookout->progress_seen || (!in_flight && lookout->table_moved);
+
+    lookout->progress_seen = progressed;
+    pthread_mutex_lock(&lookout->lock);
+    if (!waits)
+        lookout->stuck_since = 0;
+    else if (moved || lookout->stuck_since == 0)
+        lookout->stuck_since = clock_now();
+    pthread_mutex_unlock(&lookout->lock);
+}
+
+/* While events flow the publisher is heard of, and one that is away is probed by the supervisor. */
+static void look_at_publisher(struct lookout *lookout)
+{
+    struct pipeline *pipeline = lookout->pipeline;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    int64_t now = clock_now(), heard = atomic_load(&pipeline->vitals.progressed_at);
+    bool in_trouble = atomic_load(&pipeline->vitals.in_trouble[TROUBLE_PUBLISHER]);
+
+    if (now - heard < SILENCE) {
+        vitals_well(&pipeline->vitals, TROUBLE_PUBLISHER);
+        return;
+    }
+    if (!gate_is_open(&pipeline->gate) || atomic_load(&pipeline->vitals.in_flight) > 0 ||
+        (!in_trouble && now - lookout->pinged_at < SILENCE))
+        return;
+    lookout->pinged_at = now;
+    enum outbox_status status =
+        pipeline->publisher_ops->ping(pipeline->publisher, now + PING_TIMEOUT, &error);
+    if (status == OUTBOX_OK)
+        vitals_well(&pipeline->vitals, TROUBLE_PUBLISHER);
+    else
+        vitals_trouble(&pipeline->vitals, TROUBLE_PUBLISHER, error.text);
+}
+
+/* ---- Steps --------------------------------------------------------------------------------- */
+
+static void read_storage(const struct metrics *metrics, enum storage_op op,
+                         struct histogram_reading *reading)
+{
+    metrics_read_histogram(metrics, STORAGE_LATENCY, op * STORAGE_STATUS_COUNT + STORAGE_SUCCESS,
+                           reading);
+}
+
+static void take_step(struct lookout *lookout)
+{
+    const struct metrics *metrics = &lookout->pipeline->metrics;
+    struct histogram_reading both;
+    struct lookout_step step = {.at = clock_now(),
+                                .delivered = metrics_read(metrics, EVENTS_DELIVERED, 0),
+                                .failed = metrics_read(metrics, EVENTS_TOTAL, EVENTS_FAILED)};
+
+    metrics_read_histogram(metrics, EVENTS_E2E_LATENCY, 0, &step.e2e);
+    metrics_read_histogram(metrics, PUBLISHER_LATENCY, PUBLISHER_SUCCESS, &step.publish);
+    read_storage(metrics, STORAGE_CLAIM, &step.claim);
+    read_storage(metrics, STORAGE_SETTLE, &step.settle);
+    read_storage(metrics, STORAGE_SETTLE_AND_CLAIM, &both);
+    histogram_join(&step.settle, &both);
+    pthread_mutex_lock(&lookout->lock);
+    lookout->steps[lookout->step_count++ % LOOKOUT_STEPS] = step;
+    pthread_mutex_unlock(&lookout->lock);
+}
+
+/* ---- The thread ---------------------------------------------------------------------------- */
+
+static void *lookout_main(void *argument)
+{
+    struct lookout *lookout = argument;
+    int64_t count_at = 0;
+
+    while (is_running(lookout)) {
+        int64_t next = clock_now() + LOOK_EVERY;
+        if (clock_now() >= count_at)
+            count_at = clock_now() + look_at_table(lookout) * COST_SHARE;
+        judge_movement(lookout);
+        look_at_publisher(lookout);
+        take_step(lookout);
+        while (is_running(lookout) && clock_now() < next)
+            (void)bell_wait(&lookout->bell, -1, next);
+    }
+    seat_close(&lookout->seat);
+    return NULL;
+}
+
+bool lookout_init(struct lookout *lookout, struct pipeline *pipeline)
+{
+    *lookout = (struct lookout){.pipeline = pipeline};
+    seat_init(&lookout->seat, pipeline->store_ops);
+    pthread_mutex_init(&lookout->lock, NULL);
+    return bell_init(&lookout->bell);
+}
+
+bool lookout_start(struct lookout *lookout)
+{
+    if (pthread_create(&lookout->thread, NULL, lookout_main, lookout) == 0)
+        return true;
+    lookout->thread = 0;
+    return false;
+}
+
+void lookout_stop(struct lookout *lookout)
+{
+    bell_ring(&lookout->bell);
+    seat_interrupt(&lookout->seat);
+}
+
+void lookout_join(struct lookout *lookout)
+{
+    if (lookout->thread)
+        pthread_join(lookout->thread, NULL);
+    lookout->thread = 0;
+}
+
+void lookout_clear(struct lookout *lookout)
+{
+    bell_clear(&lookout->bell);
+    pthread_mutex_destroy(&lookout->lock);
+    seat_clear(&lookout->seat);
+}
+
+/* ---- For others ---------------------------------------------------------------------------- */
+
+bool lookout_stats(struct lookout *lookout, struct outbox_store_stats *stats, int64_t *counted_at)
+{
+    pthread_mutex_lock(&lookout->lock);
+    *stats = lookout->stats;
+    *counted_at = lookout->counted_at;
+    pthread_mutex_unlock(&lookout->lock);
+    return *counted_at != 0;
+}
+
+int64_t lookout_stuck_for(struct lookout *lookout)
+{
+    pthread_mutex_lock(&lookout->lock);
+    int64_t since = lookout->stuck_since;
+    pthread_mutex_unlock(&lookout->lock);
+    return since ? clock_now() - since : 0;
+}
+
+int64_t lookout_unanswered_for(struct lookout *lookout)
+{
+    int64_t asked = atomic_load(&lookout->asked_at);
+    return asked ? clock_now() - asked : 0;
+}
+
+bool lookout_steps(struct lookout *lookout, int64_t ago, struct lookout_step *from,
+                   struct lookout_step *to)
+{
+    pthread_mutex_lock(&lookout->lock);
+    uint64_t count = lookout->step_count;
+    uint64_t oldest = count > LOOKOUT_STEPS ? count - LOOKOUT_STEPS : 0;
+    if (count >= 2) {
+        *to = lookout->steps[(count - 1) % LOOKOUT_STEPS];
+        uint64_t at = count - 2;
+        while (at > oldest && to->at - lookout->steps[at % LOOKOUT_STEPS].at < ago)
+            at--;
+        *from = lookout->steps[at % LOOKOUT_STEPS];
+    }
+    pthread_mutex_unlock(&lookout->lock);
+    return count >= 2;
+}
