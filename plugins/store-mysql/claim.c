@@ -221,26 +221,36 @@ static enum outbox_status mark_events(struct outbox_session *session, struct cla
     return statement_run(session, STATEMENT_LEASE, size, "claim events from", &statement, error);
 }
 
-enum outbox_status claim_run(struct outbox_session *session, struct claim_plan *plan,
-                             struct position at_most, struct outbox_error *error)
+static enum outbox_status find_events(struct outbox_session *session, struct claim_plan *plan,
+                                      struct position at_most, struct outbox_error *error)
 {
-    const struct outbox_claim_request *request = plan->request;
-    plan->low = watermark_read(&session->store->pending, &plan->ticket);
-    plan->claim = claim_new(session);
-    if (!plan->claim)
-        return failure_of_memory(error);
     enum outbox_status status = OUTBOX_OK;
     struct position from = POSITION_FIRST;
-    if (!(request->flags & OUTBOX_CLAIM_FROM_START)) {
+    plan->low = watermark_read(&session->store->pending, &plan->ticket);
+    if (!(plan->request->flags & OUTBOX_CLAIM_FROM_START)) {
         status = look_below(session, plan, error);
         from = position_compare(at_most, plan->low) < 0 ? at_most : plan->low;
     }
     if (status == OUTBOX_OK)
         status = select_events(session, plan, from, error);
-    if (status == OUTBOX_OK) {
+    if (status == OUTBOX_OK)
         pass_on(session, plan);
+    return status;
+}
+
+enum outbox_status claim_run(struct outbox_session *session, struct claim_plan *plan,
+                             struct position at_most, struct outbox_error *error)
+{
+    struct turn *looking = &session->store->looking;
+    plan->claim = claim_new(session);
+    if (!plan->claim)
+        return failure_of_memory(error);
+    bool has_turn = turn_take(looking);
+    enum outbox_status status = find_events(session, plan, at_most, error);
+    if (has_turn)
+        turn_give(looking);
+    if (status == OUTBOX_OK)
         held_filter(session, plan->claim);
-    }
     if (status == OUTBOX_OK && is_lease(session->store) && plan->claim->public.count > 0)
         status = mark_events(session, plan, error);
     return status;

@@ -10,6 +10,7 @@
 #include "client.h"
 #include "holdback.h"
 #include "names.h"
+#include "turn.h"
 #include "watermark.h"
 
 #include <outbox/plugin.h>
@@ -345,6 +346,7 @@ struct outbox_store {
     struct holdback holdback; /* by key */
     atomic_bool is_full;      /* of what is held back: it was said */
     struct watermark pending; /* over the order of claims */
+    struct turn looking;      /* for candidates */
     struct watermark leases;  /* the same, of what is DELIVERING */
 };
 
