@@ -6,8 +6,8 @@
 
 #include "../clock.h"
 
-/* So much may be taken at once, after a time with nothing to send: some thousand spans. */
-#define BURST (20 * MILLISECOND)
+/* So much may be taken at once, after a time with nothing to send: a queue of spans. */
+#define BURST (10 * MILLISECOND)
 
 void allowance_init(struct allowance *allowance, double share, int64_t now, int64_t processor)
 {

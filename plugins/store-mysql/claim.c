@@ -2,7 +2,7 @@
  * claim.c - taking pending events, oldest first, and giving them back
  * SPDX-License-Identifier: MIT
  */
-#include "driver.h"
+#include "claim.h"
 
 #include <stdlib.h>
 
@@ -79,6 +79,44 @@ enum outbox_status claim_abandon(struct outbox_session *session, struct outbox_c
 
 /* ---- The statements of a claim ------------------------------------------------------------ */
 
+/* Candidates that a look reads at first. */
+#define LOOK_SIZE 1000
+
+static enum outbox_status run_look(struct outbox_session *session, enum statement look,
+                                   struct position low, int64_t most, struct outbox_error *error)
+{
+    static const char what[] = "look for late events in";
+    MYSQL_STMT *statement;
+    parameters_start(session);
+    push_before(session, low);
+    unsigned size = held_push(session);
+    if (session->table.locks_by_key)
+        parameter_integer(session, most);
+    enum outbox_status status = statement_run(session, look, size, what, &statement, error);
+    return status == OUTBOX_OK ? found_read(session, statement, what, error) : status;
+}
+
+/* Finds the first event before `low` that is in no hands, if there is one. What others hold stands
+ * there as well, so as much is read as it takes to get past it. */
+static enum outbox_status find_late(struct outbox_session *session, struct position low,
+                                    struct outbox_error *error)
+{
+    bool by_key = session->table.locks_by_key;
+    enum outbox_status status = OUTBOX_OK;
+    (void)held_list(session, POSITION_FIRST, low);
+    for (int64_t most = LOOK_SIZE; status == OUTBOX_OK; most *= 4) {
+        if (by_key)
+            status = run_look(session, STATEMENT_LOOK, low, most, error);
+        int64_t candidates = (int64_t)session->found.count;
+        if (status != OUTBOX_OK || (by_key && candidates == 0))
+            break;
+        status = run_look(session, STATEMENT_LOOK_FREE, low, most, error);
+        if (!by_key || session->found.count > 0 || candidates < most)
+            break;
+    }
+    return status;
+}
+
 /* Below the watermark, when that is due, for one event that came late. What it finds moves the
  * watermark back, and this very claim begins there. */
 static enum outbox_status look_below(struct outbox_session *session, struct claim_plan *plan,
@@ -88,15 +126,7 @@ static enum outbox_status look_below(struct outbox_session *session, struct clai
     int64_t started = now(session);
     if (!table_has_places(&session->table) || !watermark_look(watermark, started))
         return OUTBOX_OK;
-    MYSQL_STMT *statement;
-    (void)held_list(session, POSITION_FIRST, plan->low);
-    parameters_start(session);
-    push_before(session, plan->low);
-    unsigned size = held_push(session);
-    enum outbox_status status =
-        statement_run(session, STATEMENT_LOOK, size, "look for late events in", &statement, error);
-    if (status == OUTBOX_OK)
-        status = found_read(session, statement, "look for late events in", error);
+    enum outbox_status status = find_late(session, plan->low, error);
     int64_t ended = now(session), cost = ended - started - session->trip;
     bool found = status == OUTBOX_OK && session->found.count > 0;
     if (found) {
@@ -113,27 +143,67 @@ static int64_t clamp(uint64_t number, int64_t greatest)
     return number > (uint64_t)greatest ? greatest : (int64_t)number;
 }
 
-static enum outbox_status select_events(struct outbox_session *session, struct claim_plan *plan,
-                                        struct position from, struct outbox_error *error)
+/* Reads on from where the scan has come to, up to `most` candidates. */
+static enum outbox_status select_some(struct outbox_session *session, struct claim_plan *plan,
+                                      uint64_t wanted, int64_t most, struct outbox_error *error)
 {
     const struct outbox_claim_request *request = plan->request;
-    bool from_start = position_compare(from, POSITION_FIRST) == 0;
+    bool from_start = position_compare(plan->scan.from, POSITION_FIRST) == 0;
     MYSQL_STMT *statement;
-    size_t room = held_list(session, from, POSITION_LAST);
     parameters_start(session);
     parameter_integer(session, clamp(request->max_payload, INT64_MAX));
     if (!from_start)
-        push_from(session, from);
+        push_from(session, plan->scan.from);
     unsigned size = held_push(session);
-    parameter_integer(session, clamp(request->max_events, (int64_t)room));
+    parameter_integer(session, most);
     enum outbox_status status =
         statement_run(session, from_start ? STATEMENT_CLAIM_FIRST : STATEMENT_CLAIM, size,
                       "claim events from", &statement, error);
-    if (status == OUTBOX_OK)
-        status = rows_read(session, statement, plan->claim, error);
-    if (status == OUTBOX_OK)
-        held_filter(session, plan->claim);
+    return status == OUTBOX_OK
+               ? rows_read(session, statement, plan->claim, wanted, &plan->scan, error)
+               : status;
+}
+
+/* Goes on behind what others hold or were just quicker to take, until the claim is full or nothing
+ * is left. The end of that is only for what cannot be: many thousands of events in other hands. */
+enum { STATEMENTS_MAX = 64 };
+
+static void read_on(const struct table *table, struct scan *scan)
+{
+    if (!table_has_places(table))
+        return;
+    scan->from = position_beyond(table, scan->last);
+    if (position_compare(scan->from, scan->last) > 0)
+        scan->tied = 0;
+}
+
+static enum outbox_status select_events(struct outbox_session *session, struct claim_plan *plan,
+                                        struct position from, struct outbox_error *error)
+{
+    const struct claim *claim = plan->claim;
+    enum outbox_status status = OUTBOX_OK;
+    size_t room = held_list(session, from, POSITION_LAST);
+    uint64_t wanted = (uint64_t)clamp(plan->request->max_events, (int64_t)room);
+    uint64_t enough = wanted - wanted / 8; /* not worth another statement */
+    plan->scan = (struct scan){.from = from, .last = POSITION_FIRST};
+    bool more = true;
+    for (int i = 0; i < STATEMENTS_MAX && status == OUTBOX_OK && more; i++) {
+        uint64_t before = plan->scan.found;
+        uint64_t most = wanted - claim->public.count + plan->scan.tied;
+        status = select_some(session, plan, wanted, (int64_t)most, error);
+        more = claim->public.count < enough && plan->scan.found - before == most;
+        read_on(&session->table, &plan->scan);
+    }
     return status;
+}
+
+/* Everything up to the last place that was seen is taken by this claim, is in other hands, or was
+ * not yet to be seen. Other workers begin there from now on, before it is even committed. */
+static void pass_on(struct outbox_session *session, const struct claim_plan *plan)
+{
+    bool was_behind = position_compare(plan->scan.last, plan->low) < 0;
+    if (plan->scan.found > 0 && table_has_places(&session->table) && !was_behind)
+        watermark_raise(&session->store->pending, plan->scan.from, plan->ticket);
 }
 
 static enum outbox_status mark_events(struct outbox_session *session, struct claim_plan *plan,
@@ -151,43 +221,52 @@ static enum outbox_status mark_events(struct outbox_session *session, struct cla
     return statement_run(session, STATEMENT_LEASE, size, "claim events from", &statement, error);
 }
 
-enum outbox_status claim_run(struct outbox_session *session, struct claim_plan *plan,
-                             struct position at_most, struct outbox_error *error)
+static enum outbox_status find_events(struct outbox_session *session, struct claim_plan *plan,
+                                      struct position at_most, struct outbox_error *error)
 {
-    const struct outbox_claim_request *request = plan->request;
-    plan->low = watermark_read(&session->store->pending, &plan->ticket);
-    plan->claim = claim_new(session);
-    if (!plan->claim)
-        return failure_of_memory(error);
     enum outbox_status status = OUTBOX_OK;
     struct position from = POSITION_FIRST;
-    if (!(request->flags & OUTBOX_CLAIM_FROM_START)) {
+    plan->low = watermark_read(&session->store->pending, &plan->ticket);
+    if (!(plan->request->flags & OUTBOX_CLAIM_FROM_START)) {
         status = look_below(session, plan, error);
         from = position_compare(at_most, plan->low) < 0 ? at_most : plan->low;
     }
     if (status == OUTBOX_OK)
         status = select_events(session, plan, from, error);
+    if (status == OUTBOX_OK)
+        pass_on(session, plan);
+    return status;
+}
+
+enum outbox_status claim_run(struct outbox_session *session, struct claim_plan *plan,
+                             struct position at_most, struct outbox_error *error)
+{
+    struct turn *looking = &session->store->looking;
+    plan->claim = claim_new(session);
+    if (!plan->claim)
+        return failure_of_memory(error);
+    bool has_turn = turn_take(looking);
+    enum outbox_status status = find_events(session, plan, at_most, error);
+    if (has_turn)
+        turn_give(looking);
+    if (status == OUTBOX_OK)
+        held_filter(session, plan->claim);
     if (status == OUTBOX_OK && is_lease(session->store) && plan->claim->public.count > 0)
         status = mark_events(session, plan, error);
     return status;
 }
 
-/* Everything before the last event was taken by this claim, is in other hands, or was not yet to be
- * seen. A claim from the start may also end below the watermark, and then more may wait there. */
+/* A claim from the start may end below the watermark, and then more may wait there. */
 static void move_watermarks(struct outbox_session *session, const struct claim_plan *plan)
 {
     const struct claim *claim = plan->claim;
     struct outbox_store *store = session->store;
     if (!table_has_places(&session->table))
         return;
-    struct position first = claim->placed[0].position;
-    struct position last = claim->placed[claim->public.count - 1].position;
-    if (position_compare(last, plan->low) < 0)
-        watermark_lower(&store->pending, last);
-    else
-        watermark_raise(&store->pending, last, plan->ticket);
+    if (position_compare(plan->scan.last, plan->low) < 0)
+        watermark_lower(&store->pending, plan->scan.last);
     if (is_lease(store))
-        watermark_lower(&store->leases, first);
+        watermark_lower(&store->leases, claim->placed[0].position);
 }
 
 void claim_done(struct outbox_session *session, struct claim_plan *plan,
@@ -209,8 +288,11 @@ void claim_done(struct outbox_session *session, struct claim_plan *plan,
 
 void claim_failed(struct outbox_session *session, struct claim_plan *plan)
 {
-    if (plan->claim)
-        claim_return(session, &plan->claim->public);
+    struct claim *claim = plan->claim;
+    if (claim && claim->public.count > 0 && table_has_places(&session->table))
+        watermark_lower(&session->store->pending, claim->placed[0].position);
+    if (claim)
+        claim_return(session, &claim->public);
     plan->claim = NULL;
 }
 

@@ -2,7 +2,7 @@
  * claim_held.c - what is held back in memory: claims leave it out, settling puts it there
  * SPDX-License-Identifier: MIT
  */
-#include "driver.h"
+#include "claim.h"
 
 /* Where the relay says nothing, of a version that gives a dead event no delay. Microseconds. */
 #define BURIED_DELAY INT64_C(3600000000)

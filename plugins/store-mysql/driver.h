@@ -10,6 +10,7 @@
 #include "client.h"
 #include "holdback.h"
 #include "names.h"
+#include "turn.h"
 #include "watermark.h"
 
 #include <outbox/plugin.h>
@@ -53,6 +54,9 @@ struct table {
     char *claim_index; /* quoted; NULL: none that fits */
     char *key_index;   /* quoted; NULL: none begins with the key */
     bool key_unique;
+    enum role key_second; /* behind the key in that index, which is unique with it; ROLE_NONE */
+    bool locks_by_key;    /* the two, or the key alone, tell any row: claims lock by them */
+    bool deletes_in;      /* a DELETE with an IN is sure to look up its keys one by one */
     char state[STATE_COUNT][STATE_TEXT_MAX + 3]; /* as literals; "": there is no such state */
     bool holds_back;                             /* a retry can only be put off in memory */
     bool writes_failures; /* there is a column for something that a failure changes */
@@ -128,7 +132,8 @@ const char *role_types(enum role role);
 enum statement {
     STATEMENT_CLAIM,       /* from the watermark on */
     STATEMENT_CLAIM_FIRST, /* from the start */
-    STATEMENT_LOOK,        /* for one below the watermark */
+    STATEMENT_LOOK,        /* for candidates below the watermark */
+    STATEMENT_LOOK_FREE,   /* for the first of them that is in no hands */
     STATEMENT_LEASE,
     STATEMENT_DELIVERED,
     STATEMENT_MIXED,
@@ -170,8 +175,8 @@ char *sql_text(enum statement statement, size_t count, const struct outbox_store
                const struct table *table) OUTBOX_MUST_USE;
 
 /* Where each field of an event stands in the result of STATEMENT_CLAIM; -1: not there. Behind these
- * stands the size of the payload, and in a table with local time created_at and available_at in
- * UTC. Returns the number of fields. */
+ * stand the size of the payload, whether the row could be locked, and in a table with local time
+ * created_at and available_at in UTC. Returns the number of fields. */
 int sql_fields(const struct table *table, int field[ROLE_COUNT]);
 
 /* ---- Running them ------------------------------------------------------------------------- */
@@ -288,8 +293,8 @@ void push_key(struct outbox_session *session, const struct key *key);
  * Behind them, where the table has created_ts, the least and the greatest of it. */
 unsigned keys_push(struct outbox_session *session, const struct keys *keys);
 
-/* The same as one parameter, a list in JSON, and the two behind it. */
-void keys_push_list(struct outbox_session *session, const struct keys *keys);
+/* For a DELETE: the same, or one parameter, a list in JSON, and the two behind it. */
+unsigned keys_push_deletion(struct outbox_session *session, const struct keys *keys);
 
 /* These two alone: any of them may be in any order. */
 void keys_push_span(struct outbox_session *session, const struct keys *keys);
@@ -297,6 +302,9 @@ void keys_push_span(struct outbox_session *session, const struct keys *keys);
 /* Where a row stands, known by its key; false if that does not say. */
 bool position_of_key(const struct table *table, const struct key *key,
                      struct position *position) OUTBOX_MUST_USE;
+
+/* The least place behind that of a row that was seen: the same, if other rows may share it. */
+struct position position_beyond(const struct table *table, struct position position);
 
 /* The parameters of a bound that sql.c writes: of "from here on" and of "before here". */
 void push_from(struct outbox_session *session, struct position position);
@@ -338,6 +346,7 @@ struct outbox_store {
     struct holdback holdback; /* by key */
     atomic_bool is_full;      /* of what is held back: it was said */
     struct watermark pending; /* over the order of claims */
+    struct turn looking;      /* for candidates */
     struct watermark leases;  /* the same, of what is DELIVERING */
 };
 
@@ -464,68 +473,9 @@ void claim_return(struct outbox_session *session, struct outbox_claim *claim);
 enum outbox_status claim_abandon(struct outbox_session *session, struct outbox_claim *claim,
                                  struct outbox_error *error);
 
-/* What claim_take() is made of, for settle_and_take() to use within its own transaction. */
-struct claim_plan {
-    const struct outbox_claim_request *request;
-    uint64_t ticket; /* of the watermark */
-    struct position low;
-    struct claim *claim;
-};
-enum outbox_status claim_check(const struct outbox_session *session,
-                               const struct outbox_claim_request *request,
-                               struct outbox_error *error) OUTBOX_MUST_USE;
-
-/* Selects and locks, and in mode lease marks, the next events; begins no later than at `at_most`.
- * Nothing is committed yet. */
-enum outbox_status claim_run(struct outbox_session *session, struct claim_plan *plan,
-                             struct position at_most, struct outbox_error *error) OUTBOX_MUST_USE;
-
-/* The transaction is committed, or held: hands the claim out. */
-void claim_done(struct outbox_session *session, struct claim_plan *plan,
-                struct outbox_claim **claim);
-
-/* It is not: gives the claim's memory back. */
-void claim_failed(struct outbox_session *session, struct claim_plan *plan);
-
-/* A claim of no event; NULL if memory ran out. */
-struct claim *claim_new(struct outbox_session *session) OUTBOX_MUST_USE;
-
 /* The held rows, if any, were let go: they are to be found again. */
 void claim_lost(struct outbox_session *session);
 void claims_clear(struct outbox_session *session);
-
-/* In claim_held.c: what is held back in memory, for tables that cannot put off a retry.
- *
- * Before a claim or a look: lists in session->held_keys all that is held back between the two
- * positions, and returns how many events may be claimed at most. */
-size_t held_list(struct outbox_session *session, struct position from, struct position to);
-
-/* What is held back is not due. */
-void held_recount(const struct outbox_session *session, struct outbox_store_stats *stats);
-
-/* The list as parameters; returns the size of the statement that takes them. */
-unsigned held_push(struct outbox_session *session);
-
-/* Takes out of a claim what is held back by now, and fills in the attempts that only memory has. */
-void held_filter(struct outbox_session *session, struct claim *claim);
-
-/* The settlement that the table can take: where it has no place for a dead event, that stays
- * pending and is put off for long, and the log says so. */
-struct outbox_settlement held_instead(const struct outbox_session *session,
-                                      const struct claim *claim,
-                                      const struct outbox_settlement *settlement);
-
-/* Before a settlement is sent: once its row is free it must be held back already. */
-void held_put(const struct outbox_session *session, const struct claim *claim,
-              const struct outbox_settlement *settlement, bool charged);
-
-/* After it is committed. */
-void held_settled(const struct outbox_session *session, const struct outbox_settle_request *settle,
-                  const struct claim *claim);
-
-/* In rows.c: what STATEMENT_CLAIM answers, into the claim's memory. */
-enum outbox_status rows_read(struct outbox_session *session, MYSQL_STMT *statement,
-                             struct claim *claim, struct outbox_error *error) OUTBOX_MUST_USE;
 
 enum outbox_status settle_apply(struct outbox_session *session,
                                 const struct outbox_settle_request *settle,

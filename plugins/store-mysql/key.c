@@ -140,6 +140,19 @@ void position_tie(const struct table *table, struct position *position, int64_t 
     }
 }
 
+struct position position_beyond(const struct table *table, struct position position)
+{
+    struct position beyond = position;
+    if (table->tie != ROLE_SEQ && table->tie != ROLE_EVENT_ID)
+        return position;
+    if (table->columns[table->tie].kind == KIND_UUID_BYTES && ++beyond.rest != 0)
+        return beyond;
+    if (beyond.tie == INT64_MAX)
+        return position;
+    beyond.tie++;
+    return beyond;
+}
+
 bool position_of_key(const struct table *table, const struct key *key, struct position *position)
 {
     if (table->tie != table->key || table_has(table, ROLE_AVAILABLE_AT) || !table_has_places(table))

@@ -1,15 +1,19 @@
 /*
- * key_list.c - a list of keys as one JSON parameter
+ * key_list.c - a list of keys as the parameters of a DELETE
  * SPDX-License-Identifier: MIT
  *
  * A DELETE whose keys stand in an IN is read by both makes of the server as a scan of the whole
- * table where that is small, whatever index it is told to use. It then waits for rows that others
- * hold, who wait for it in turn. A join with a list, in this order, looks up one key after another.
+ * table where that is small. It then waits for rows that others hold, who wait for it in turn.
+ * Where the server cannot be kept from that, the keys are a list in JSON: a join with it, in this
+ * order, looks up one key after another, though it takes longer, for what is found is looked up
+ * again.
  */
 #include "driver.h"
 
-void keys_push_list(struct outbox_session *session, const struct keys *keys)
+unsigned keys_push_deletion(struct outbox_session *session, const struct keys *keys)
 {
+    if (session->table.deletes_in)
+        return keys_push(session, keys);
     struct buffer *list = &session->key_list;
     bool has_span = table_has_span(&session->table);
     buffer_reset(list);
@@ -25,4 +29,5 @@ void keys_push_list(struct outbox_session *session, const struct keys *keys)
     session->parameters.failed |= keys->failed || list->failed;
     parameter_text(session, (struct outbox_slice){list->data, list->len});
     keys_push_span(session, keys);
+    return 0;
 }

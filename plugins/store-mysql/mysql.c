@@ -78,6 +78,7 @@ static void store_free(struct outbox_store *store)
     settings_clear(&store->settings);
     names_clear(&store->names);
     watermark_clear(&store->pending);
+    turn_clear(&store->looking);
     watermark_clear(&store->leases);
     holdback_clear(&store->holdback);
     free(store);
@@ -108,6 +109,7 @@ static enum outbox_status open_store(const struct outbox_host *host,
         return failure_of_memory(error);
     store->host = host;
     watermark_init(&store->pending);
+    turn_init(&store->looking);
     watermark_init(&store->leases);
     holdback_init(&store->holdback, HELD_BACK_MAX);
     enum outbox_status status = read_settings(store, config, error);

@@ -88,6 +88,7 @@ static char *copy(const struct buffer *part)
 static enum outbox_status quote_table(struct names *names, struct outbox_error *error)
 {
     struct buffer full = {0};
+    size_t last = 0;
     const char *const parts[] = {names->schema, names->relation};
     for (int i = 0; i < 2; i++) {
         if (!parts[i])
@@ -97,11 +98,15 @@ static enum outbox_status quote_table(struct names *names, struct outbox_error *
             buffer_clear(&full);
             return out_of_memory(error);
         }
+        last = full.len > 0 ? full.len + 1 : 0;
         buffer_text(&full, "%s%s", full.len > 0 ? "." : "", quoted);
         free(quoted);
     }
     names->table = buffer_take(&full);
-    return names->table ? OUTBOX_OK : out_of_memory(error);
+    if (!names->table)
+        return out_of_memory(error);
+    names->bare_table = names->table + last;
+    return OUTBOX_OK;
 }
 
 static enum outbox_status split_table(struct names *names, const char *table, struct buffer *first,

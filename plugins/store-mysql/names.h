@@ -11,6 +11,7 @@
 
 struct names {
     char *table;              /* quoted, with its database if one was given */
+    const char *bare_table;   /* quoted, without its database; a part of the above */
     char *schema;             /* as it is, NULL if none was given */
     char *relation;           /* as it is, without the database */
     char *column[ROLE_COUNT]; /* as it is; NULL where the layout has none */

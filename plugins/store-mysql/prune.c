@@ -128,9 +128,9 @@ static enum outbox_status delete_locked(struct outbox_session *session, uint64_t
     if (session->keys.count == 0)
         return OUTBOX_OK;
     parameters_start(session);
-    keys_push_list(session, &session->keys);
+    unsigned size = keys_push_deletion(session, &session->keys);
     enum outbox_status status =
-        statement_run(session, STATEMENT_DELETE, 0, "prune", &statement, error);
+        statement_run(session, STATEMENT_DELETE, size, "prune", &statement, error);
     if (status == OUTBOX_OK)
         *deleted = mysql_stmt_affected_rows(statement);
     return status;

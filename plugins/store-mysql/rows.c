@@ -6,12 +6,12 @@
  * room at all, which gives its length, and then fetched to where it stays: each byte is copied
  * once, out of the library's buffer.
  */
-#include "driver.h"
+#include "claim.h"
 #include "uuid.h"
 
 #include <stdlib.h>
 
-enum { COLUMNS_MAX = ROLE_COUNT + 3 };
+enum { COLUMNS_MAX = ROLE_COUNT + 4 };
 
 /* Numbers, dates and lengths of the row at hand, by the column of the result. */
 struct row {
@@ -22,7 +22,7 @@ struct row {
     int64_t numbers[COLUMNS_MAX];
     MYSQL_TIME times[COLUMNS_MAX];
     int field[ROLE_COUNT];
-    int size_field; /* of the payload's size; two dates may follow */
+    int size_field; /* of the payload's size; a flag and two dates may follow */
     bool has_utc;
 };
 
@@ -50,14 +50,15 @@ static void bind_rows(const struct table *table, struct row *row)
 {
     row->size_field = sql_fields(table, row->field);
     row->has_utc = table->local_time;
-    for (int column = 0; column < row->size_field + 3; column++) {
+    for (int column = 0; column < row->size_field + 4; column++) {
         row->binds[column] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_STRING,
                                           .length = &row->lengths[column],
                                           .is_null = &row->nulls[column],
                                           .error = &row->cut[column]};
     }
     bind_fixed(row, row->size_field, KIND_INTEGER);
-    for (int i = 1; i < 3; i++)
+    bind_fixed(row, row->size_field + 1, KIND_INTEGER);
+    for (int i = 2; i < 4; i++)
         bind_fixed(row, row->size_field + i, KIND_INSTANT);
     for (int role = 0; role < ROLE_COUNT; role++) {
         int column = row->field[role];
@@ -159,7 +160,7 @@ static int64_t instant(const struct row *row, enum role role, int64_t otherwise)
 
 static int64_t utc(const struct row *row, enum role role, int64_t otherwise)
 {
-    int column = row->size_field + (role == ROLE_CREATED_AT ? 1 : 2);
+    int column = row->size_field + (role == ROLE_CREATED_AT ? 2 : 3);
     if (!row->has_utc)
         return instant(row, role, otherwise);
     return row->nulls[column] ? otherwise : instant_of(&row->times[column]);
@@ -201,16 +202,10 @@ static bool read_payload(MYSQL_STMT *statement, struct claim *claim, struct row 
     return true;
 }
 
-static bool read_row(MYSQL_STMT *statement, const struct table *table, struct claim *claim,
-                     struct row *row)
+static bool read_event(MYSQL_STMT *statement, struct claim *claim, struct row *row,
+                       struct outbox_event *event)
 {
-    if (claim->public.count == claim->capacity && !grow(claim))
-        return false;
-    struct outbox_event *event = &claim->events[claim->public.count];
-    struct key id = {.number = 0};
-    *event = (struct outbox_event){.attempts = number(row, ROLE_ATTEMPTS)};
-    if (!read_id(statement, table, claim, row, event, &id) ||
-        !read_payload(statement, claim, row, event))
+    if (!read_payload(statement, claim, row, event))
         return false;
     const struct {
         enum role role;
@@ -226,16 +221,68 @@ static bool read_row(MYSQL_STMT *statement, const struct table *table, struct cl
             return false;
     event->available_at = utc(row, ROLE_AVAILABLE_AT, 0);
     event->created_at = utc(row, ROLE_CREATED_AT, event->available_at);
-    place(table, row, &claim->placed[claim->public.count], &id);
+    return true;
+}
+
+/* A statement begins at the last place that the one before it has seen, and may find again what is
+ * there. */
+static bool was_found(const struct table *table, const struct scan *scan, struct position position)
+{
+    return scan->found > 0 &&
+           (!table_has_places(table) || position_compare(position, scan->from) == 0);
+}
+
+static bool is_same_key(const struct key *a, const struct key *b)
+{
+    return a->number == b->number && a->bytes.len == b->bytes.len &&
+           (a->bytes.len == 0 || memcmp(a->bytes.data, b->bytes.data, (size_t)a->bytes.len) == 0);
+}
+
+static bool was_taken(const struct claim *claim, const struct key *key)
+{
+    for (uint64_t i = claim->public.count; i-- > 0;)
+        if (is_same_key(&claim->placed[i].key, key))
+            return true;
+    return false;
+}
+
+static void note(const struct table *table, struct scan *next, struct position position)
+{
+    bool tied = !table_has_places(table) || position_compare(position, next->last) == 0;
+    next->tied = tied ? next->tied + 1 : 1;
+    next->last = position;
+    next->found++;
+}
+
+static bool read_row(MYSQL_STMT *statement, const struct table *table, struct claim *claim,
+                     uint64_t most, const struct scan *scan, struct scan *next, struct row *row)
+{
+    if (claim->public.count == claim->capacity && !grow(claim))
+        return false;
+    struct outbox_event *event = &claim->events[claim->public.count];
+    struct placed *placed = &claim->placed[claim->public.count];
+    struct key id = {.number = 0};
+    *event = (struct outbox_event){.attempts = number(row, ROLE_ATTEMPTS)};
+    if (!read_id(statement, table, claim, row, event, &id))
+        return false;
+    place(table, row, placed, &id);
+    note(table, next, placed->position);
+    if (row->numbers[row->size_field + 1] == 0 || claim->public.count == most ||
+        (was_found(table, scan, placed->position) && was_taken(claim, &placed->key)))
+        return true;
+    if (!read_event(statement, claim, row, event))
+        return false;
     claim->public.count++;
     return true;
 }
 
 enum outbox_status rows_read(struct outbox_session *session, MYSQL_STMT *statement,
-                             struct claim *claim, struct outbox_error *error)
+                             struct claim *claim, uint64_t most, struct scan *scan,
+                             struct outbox_error *error)
 {
     static const char what[] = "claim events from";
     struct row row = {.size_field = -1};
+    struct scan next = {.from = scan->from, .last = scan->last, .found = scan->found};
     bool read = true;
     bind_rows(&session->table, &row);
     if (mysql_stmt_bind_result(statement, row.binds) != 0)
@@ -244,9 +291,10 @@ enum outbox_status rows_read(struct outbox_session *session, MYSQL_STMT *stateme
     enum outbox_status status;
     bool more;
     while ((status = statement_fetch(session, statement, what, &more, error)) == OUTBOX_OK && more)
-        read = read && read_row(statement, &session->table, claim, &row);
+        read = read && read_row(statement, &session->table, claim, most, scan, &next, &row);
     if (status != OUTBOX_OK)
         return status;
+    *scan = next;
     if (read)
         return OUTBOX_OK;
     return outbox_fail(error, OUTBOX_INTERNAL, "ENOMEM", "%s %s: out of memory", what,

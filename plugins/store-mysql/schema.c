@@ -83,8 +83,8 @@ static void check_indexes(struct reader *reader, const struct outbox_store *stor
     name_claim_keys(store, table, keys, sizeof(keys));
     if (!table->claim_index)
         report(reader, OUTBOX_LOG_WARN,
-               "table %s has no index on (%s): every claim reads and locks the whole table; %s",
-               names->table, keys,
+               "table %s has no index on (%s): every claim reads%s the whole table; %s",
+               names->table, keys, table->locks_by_key ? "" : " and locks",
                store->layout->added ? "`outbox-relay init` makes it" : "make one");
     else if (table->tie == ROLE_NONE)
         report(reader, OUTBOX_LOG_INFO,

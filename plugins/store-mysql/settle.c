@@ -2,7 +2,7 @@
  * settle.c - applying the outcomes of a claim
  * SPDX-License-Identifier: MIT
  */
-#include "driver.h"
+#include "claim.h"
 
 /* What one settle call comes down to. */
 struct work {
@@ -108,7 +108,7 @@ static enum outbox_status write_delivered(struct outbox_session *session, struct
     parameters_start(session);
     unsigned size = 0;
     if (session->store->settings.delete_delivered)
-        keys_push_list(session, &session->keys);
+        size = keys_push_deletion(session, &session->keys);
     else
         size = keys_push(session, &session->keys);
     push_token(session, work);

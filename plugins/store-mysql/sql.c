@@ -49,14 +49,21 @@ void add_bound(struct builder *sql, bool before)
         ADD(sql, " AND t.%s %s ?", at, up_to);
 }
 
-void add_order(struct builder *sql)
+void add_order(struct builder *sql, char alias)
 {
     bool by_time = has(sql, ROLE_AVAILABLE_AT), by_tie = sql->table->tie != ROLE_NONE;
     ADD(sql, " ORDER BY ");
     if (by_time)
-        ADD(sql, "t.%s", sql->column[ROLE_AVAILABLE_AT]);
+        ADD(sql, "%c.%s", alias, sql->column[ROLE_AVAILABLE_AT]);
     if (by_tie)
-        ADD(sql, "%st.%s", by_time ? ", " : "", sql->column[sql->table->tie]);
+        ADD(sql, "%s%c.%s", by_time ? ", " : "", alias, sql->column[sql->table->tie]);
+}
+
+void add_by_key(struct builder *sql)
+{
+    ADD(sql, "%s AS t", sql->name);
+    if (sql->table->key_index)
+        ADD(sql, " FORCE INDEX (%s)", sql->table->key_index);
 }
 
 void add_place(struct builder *sql)
@@ -105,123 +112,7 @@ void add_touched(struct builder *sql)
         ADD(sql, ", t.%s = NOW(6)", sql->column[ROLE_UPDATED_AT]);
 }
 
-/* ---- Claims ------------------------------------------------------------------------------- */
-
-int sql_fields(const struct table *table, int field[ROLE_COUNT])
-{
-    static const enum role unread[] = {ROLE_STATUS,    ROLE_LAST_ERROR,   ROLE_LOCKED_BY,
-                                       ROLE_LOCKED_AT, ROLE_DELIVERED_AT, ROLE_UPDATED_AT};
-    int next = 0;
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        bool is_read = table->columns[role].exists;
-        for (size_t i = 0; i < sizeof(unread) / sizeof(unread[0]); i++)
-            is_read = is_read && unread[i] != (enum role)role;
-        field[role] = is_read ? next++ : -1;
-    }
-    return next;
-}
-
-/* What has no text of its own is asked for as the text that the server makes of it. */
-static void add_field(struct builder *sql, enum role role)
-{
-    const char *name = sql->column[role];
-    enum kind kind = sql->table->columns[role].kind;
-    bool number = kind == KIND_INTEGER || kind == KIND_UNSIGNED;
-    bool as_text = kind == KIND_OTHER || (kind == KIND_INSTANT && !is_clock(role)) ||
-                   (number && role != ROLE_EVENT_ID && role != ROLE_SEQ && role != ROLE_ATTEMPTS &&
-                    role != ROLE_CREATED_TS);
-    if (role == ROLE_PAYLOAD)
-        ADD(sql, "CASE WHEN LENGTH(t.%s) <= ? THEN t.%s END", name, name);
-    else if (as_text)
-        ADD(sql, "CAST(t.%s AS CHAR)", name);
-    else
-        ADD(sql, "t.%s", name);
-}
-
-static void add_utc(struct builder *sql, enum role role)
-{
-    if (has(sql, role))
-        ADD(sql, ", CONVERT_TZ(t.%s, @@session.time_zone, '+00:00')", sql->column[role]);
-    else
-        ADD(sql, ", NULL");
-}
-
-/* Older partitions are not even opened. */
-static void add_window(struct builder *sql)
-{
-    long long seconds = (long long)sql->store->settings.partition_window;
-    if (sql->table->window == ROLE_CREATED_TS)
-        ADD(sql, " AND t.%s >= UNIX_TIMESTAMP() - %lld", sql->column[ROLE_CREATED_TS], seconds);
-    else if (sql->table->window == ROLE_CREATED_AT)
-        ADD(sql, " AND t.%s >= NOW(6) - INTERVAL %lld SECOND", sql->column[ROLE_CREATED_AT],
-            seconds);
-}
-
-/* What is held back; a list has at least two members. Said so that the server compares each row
- * with a sorted list of its own, instead of making a stretch of the index between any two. */
-static void add_not_held(struct builder *sql)
-{
-    if (sql->count < 2)
-        return;
-    ADD(sql, " AND (t.%s IN (?", sql->column[sql->table->key]);
-    for (size_t i = 1; i < sql->count; i++)
-        ADD(sql, ",?");
-    ADD(sql, ")) IS NOT TRUE");
-}
-
-/* Greatest payload, then the bound unless it is from the start, then what is held back, then how
- * many. */
-static void add_claiming(struct builder *sql, bool from_start)
-{
-    int field[ROLE_COUNT];
-    (void)sql_fields(sql->table, field);
-    ADD(sql, "SELECT ");
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        if (field[role] < 0)
-            continue;
-        add_field(sql, (enum role)role);
-        ADD(sql, ", ");
-    }
-    ADD(sql, "LENGTH(t.%s)", sql->column[ROLE_PAYLOAD]);
-    if (sql->table->local_time) {
-        add_utc(sql, ROLE_CREATED_AT);
-        add_utc(sql, ROLE_AVAILABLE_AT);
-    }
-    ADD(sql, " FROM %s AS t", sql->name);
-    add_forced(sql);
-    ADD(sql, " WHERE ");
-    add_due(sql);
-    if (!from_start)
-        add_bound(sql, false);
-    add_window(sql);
-    add_not_held(sql);
-    add_order(sql);
-    ADD(sql, " LIMIT ? FOR UPDATE SKIP LOCKED");
-}
-
-static void add_claim(struct builder *sql)
-{
-    add_claiming(sql, false);
-}
-
-static void add_claim_first(struct builder *sql)
-{
-    add_claiming(sql, true);
-}
-
-/* The bound, what is held back. It locks what it finds, to tell a waiting event from one in other
- * hands. */
-static void add_look(struct builder *sql)
-{
-    add_found(sql);
-    ADD(sql, " WHERE ");
-    add_due(sql);
-    add_bound(sql, true);
-    add_window(sql);
-    add_not_held(sql);
-    add_order(sql);
-    ADD(sql, " LIMIT 1 FOR UPDATE SKIP LOCKED");
-}
+/* ---- All of them -------------------------------------------------------------------------- */
 
 char *sql_text(enum statement statement, size_t count, const struct outbox_store *store,
                const struct table *table)
@@ -230,6 +121,7 @@ char *sql_text(enum statement statement, size_t count, const struct outbox_store
         [STATEMENT_CLAIM] = add_claim,
         [STATEMENT_CLAIM_FIRST] = add_claim_first,
         [STATEMENT_LOOK] = add_look,
+        [STATEMENT_LOOK_FREE] = add_look_free,
         [STATEMENT_LEASE] = add_lease,
         [STATEMENT_DELIVERED] = add_delivered,
         [STATEMENT_MIXED] = add_mixed,

@@ -39,7 +39,12 @@ void add_forced(struct builder *sql);
 
 /* AND, from a position on or before it; parameters as push_from() and push_before() give them. */
 void add_bound(struct builder *sql, bool before);
-void add_order(struct builder *sql);
+
+/* Of the table, which is `t`, or of the candidates, which are `c`. */
+void add_order(struct builder *sql, char alias);
+
+/* The table, and FORCE INDEX of the key, if there is one. */
+void add_by_key(struct builder *sql);
 
 /* SELECT, and the columns that found_read() wants, all but the last. */
 void add_place(struct builder *sql);
@@ -50,11 +55,12 @@ void add_found(struct builder *sql);
 /* WHERE the key is one of a list; parameters as keys_push() gives them. */
 void add_keys(struct builder *sql);
 
-/* DELETE WHERE the key is one of a list; parameters as keys_push_list() gives them. */
+/* DELETE WHERE the key is one of a list; parameters as keys_push_deletion() gives them. */
 void add_deletion(struct builder *sql);
 
 /* One for each statement, in the file of its subject. */
 typedef void sql_builder(struct builder *sql);
+sql_builder add_claim, add_claim_first, add_look, add_look_free;
 sql_builder add_lease, add_delivered, add_mixed, add_leases_of, add_renew, add_oldest_lease,
     add_expired, add_reap_dead, add_reap_returned;
 sql_builder add_enqueue;

@@ -33,7 +33,7 @@ static void add_oldest_age(struct builder *sql)
     add_forced(sql);
     ADD(sql, " WHERE ");
     add_due(sql);
-    add_order(sql);
+    add_order(sql, 't');
     ADD(sql, " LIMIT 1)");
 }
 

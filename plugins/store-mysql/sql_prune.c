@@ -29,7 +29,7 @@ static void add_old(struct builder *sql, enum state state)
         ADD(sql, " AND ");
         add_is_older(sql, sql->column[ROLE_AVAILABLE_AT]);
     }
-    add_order(sql);
+    add_order(sql, 't');
     ADD(sql, " LIMIT ?");
 }
 
@@ -47,7 +47,8 @@ void add_old_dead(struct builder *sql)
 static void add_lock_old(struct builder *sql, enum state state)
 {
     add_place(sql);
-    ADD(sql, ", 1 FROM %s AS t", sql->name);
+    ADD(sql, ", 1 FROM ");
+    add_by_key(sql);
     add_keys(sql);
     ADD(sql, " AND t.%s = %s AND ", sql->column[ROLE_STATUS], sql->state[state]);
     add_is_older(sql, finished_at(sql, state));

@@ -9,10 +9,11 @@
 
 /* ---- Settling ----------------------------------------------------------------------------- */
 
-static void add_still_ours(struct builder *sql)
+/* `table` stands before its columns: "t." or "". */
+static void add_still_ours(struct builder *sql, const char *table)
 {
     if (sql->lease)
-        ADD(sql, " AND t.%s = ? AND t.%s = %s", sql->column[ROLE_LOCKED_BY],
+        ADD(sql, " AND %s%s = ? AND %s%s = %s", table, sql->column[ROLE_LOCKED_BY], table,
             sql->column[ROLE_STATUS], sql->state[STATE_DELIVERING]);
 }
 
@@ -55,13 +56,6 @@ static struct json_key json_key(const struct builder *sql)
     return json;
 }
 
-static void add_by_key(struct builder *sql)
-{
-    ADD(sql, "%s AS t", sql->name);
-    if (sql->table->key_index)
-        ADD(sql, " FORCE INDEX (%s)", sql->table->key_index);
-}
-
 static void add_update(struct builder *sql)
 {
     ADD(sql, "UPDATE ");
@@ -84,8 +78,26 @@ static void add_span(struct builder *sql)
         ADD(sql, " AND t.%s BETWEEN ? AND ?", sql->column[ROLE_CREATED_TS]);
 }
 
+/* A DELETE of one table takes no FORCE INDEX. MariaDB looks up keys one by one where updates have
+ * to be safe, MySQL where a hint names the index; each reads over what is for the other. */
+static void add_deletion_in(struct builder *sql)
+{
+    ADD(sql,
+        "/*M! SET STATEMENT sql_safe_updates = 1 FOR */ DELETE /*+ INDEX(%s %s) */ FROM %s WHERE "
+        "%s IN (?",
+        sql->store->names.bare_table, sql->table->key_index, sql->name,
+        sql->column[sql->table->key]);
+    for (size_t i = 1; i < sql->count; i++)
+        ADD(sql, ",?");
+    ADD(sql, ")");
+}
+
 void add_deletion(struct builder *sql)
 {
+    if (sql->table->deletes_in) {
+        add_deletion_in(sql);
+        return;
+    }
     struct json_key key = json_key(sql);
     bool has_span = table_has_span(sql->table);
     ADD(sql, "DELETE t FROM JSON_TABLE(?, '$[*]' COLUMNS (k %s PATH '$.k'%s)) AS s", key.type,
@@ -111,7 +123,7 @@ void add_delivered(struct builder *sql)
 {
     if (sql->store->settings.delete_delivered) {
         add_deletion(sql);
-        add_still_ours(sql);
+        add_still_ours(sql, sql->table->deletes_in ? "" : "t.");
         return;
     }
     add_update(sql);
@@ -121,7 +133,7 @@ void add_delivered(struct builder *sql)
     add_unlocked(sql);
     add_touched(sql);
     add_keys(sql);
-    add_still_ours(sql);
+    add_still_ours(sql, "t.");
 }
 
 /* A producer may leave it NULL, where the column allows that. */
@@ -193,7 +205,7 @@ void add_mixed(struct builder *sql)
     add_unlocked(sql);
     add_touched(sql);
     add_span(sql);
-    add_still_ours(sql);
+    add_still_ours(sql, "t.");
 }
 
 /* ---- Leases ------------------------------------------------------------------------------- */
@@ -228,7 +240,7 @@ void add_renew(struct builder *sql)
 void add_oldest_lease(struct builder *sql)
 {
     add_delivering(sql);
-    add_order(sql);
+    add_order(sql, 't');
     ADD(sql, " LIMIT 1");
 }
 
@@ -247,7 +259,7 @@ void add_expired(struct builder *sql)
 {
     add_delivering(sql);
     add_is_expired(sql);
-    add_order(sql);
+    add_order(sql, 't');
     ADD(sql, " LIMIT ?");
 }
 

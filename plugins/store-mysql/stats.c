@@ -2,6 +2,7 @@
  * stats.c - how many events are in which state
  * SPDX-License-Identifier: MIT
  */
+#include "claim.h"
 #include "driver.h"
 
 #include <stdlib.h>

@@ -17,6 +17,9 @@ static const char columns_sql[] =
     " character_octet_length, is_nullable, privileges, extra, collation_name"
     " FROM information_schema.columns" OF_TABLE;
 
+/* Since then MySQL has hints that name an index. */
+enum { MYSQL_HINTS = 80020 };
+
 /* Those that a statement can be told to use. */
 #define INDEXES(in_use)                                                                            \
     "SELECT index_name, seq_in_index, CASE WHEN sub_part IS NULL THEN column_name END, non_unique" \
@@ -36,6 +39,7 @@ struct examination {
     char index[200]; /* the one that is being read */
     enum role keys[INDEX_COLUMNS];
     int key_count, best; /* rank of the claim index */
+    int best_key;        /* of the index of the key */
     bool unique;
 };
 
@@ -210,17 +214,29 @@ static void judge_claim_index(struct examination *examination)
     examination->best = rank;
 }
 
-/* created_ts is made of the id, or stands in the key of a partitioned table. */
+/* What stands behind the key in the index of a table that is partitioned by it. */
+static enum role second_of(const struct examination *examination)
+{
+    enum role role = examination->key_count == 2 ? examination->keys[1] : ROLE_NONE;
+    bool is_time = role == ROLE_CREATED_TS || role == ROLE_CREATED_AT;
+    return is_time && !examination->table->columns[role].nullable ? role : ROLE_NONE;
+}
+
+/* created_ts is made of the id, so that this is unique alone. */
 static void judge_key_index(struct examination *examination)
 {
     struct table *table = examination->table;
-    bool whole = examination->key_count == 1 ||
-                 (examination->key_count == 2 && examination->keys[1] == ROLE_CREATED_TS);
-    bool unique = examination->unique && whole;
-    if (table->key_index && (table->key_unique || !unique))
+    enum role second = second_of(examination);
+    bool one = examination->unique && (examination->key_count == 1 || second != ROLE_NONE);
+    bool unique = one && second != ROLE_CREATED_AT;
+    int rank = 1 + one + unique;
+    if (rank <= examination->best_key)
         return;
     table->problems.failed |= !take_index(examination, &table->key_index);
     table->key_unique = unique;
+    table->key_second = second;
+    table->locks_by_key = one;
+    examination->best_key = rank;
 }
 
 static void judge_index(struct examination *examination)
@@ -269,6 +285,18 @@ static void take_primary(void *context, const char *const values[ANSWER_COLUMNS]
         examination->table->key = ROLE_EVENT_ID; /* it has several columns */
 }
 
+/* Text is left out: in another character set than the connection's it may not be looked up. Names
+ * go into a hint, which is a comment. */
+static void judge_deletion(const struct outbox_session *session, struct table *table)
+{
+    enum kind kind = table->columns[table->key].kind;
+    bool heeds = session->is_mariadb || mysql_get_server_version(session->client) >= MYSQL_HINTS;
+    bool fits = kind == KIND_INTEGER || kind == KIND_UNSIGNED || kind == KIND_UUID_BYTES;
+    table->deletes_in = heeds && fits && table->key_unique && table->key_second == ROLE_NONE &&
+                        !table_has_span(table) && !strstr(table->key_index, "*/") &&
+                        !strstr(session->store->names.table, "*/");
+}
+
 static enum outbox_status read_indexes(struct outbox_session *session,
                                        struct examination *examination, struct outbox_error *error)
 {
@@ -279,6 +307,7 @@ static enum outbox_status read_indexes(struct outbox_session *session,
     if (status == OUTBOX_OK)
         judge_index(examination);
     struct table *table = examination->table;
+    judge_deletion(session, table);
     if (!table->claim_index && table_has(table, ROLE_SEQ))
         table->tie = ROLE_SEQ;
     else if (!table->claim_index && !table_has(table, ROLE_AVAILABLE_AT))
@@ -386,7 +415,7 @@ enum outbox_status table_examine(struct outbox_session *session, struct table *t
     struct examination examination = {.store = session->store, .table = table};
     table_clear(table);
     table->key = ROLE_EVENT_ID;
-    table->tie = table->window = ROLE_NONE;
+    table->tie = table->window = table->key_second = ROLE_NONE;
     table->may_select = table->may_insert = table->may_update = true;
     push_name(session);
     enum outbox_status status = ask(session, table_sql, what, take_table, &examination, error);

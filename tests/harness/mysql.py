@@ -267,11 +267,8 @@ class Database:
 
     @staticmethod
     def begin(connection):
-        """A producer's transaction, which goes on for long. At REPEATABLE READ its lock on a row may come to
-        cover the gap before it, and hold up the relay until it ends: see the limits in docs/guarantees.md."""
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            cursor.execute("BEGIN")
+        """A producer's transaction, at REPEATABLE READ unless the server was told otherwise."""
+        connection.begin()
 
     @staticmethod
     def disconnect(connection):

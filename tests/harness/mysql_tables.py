@@ -3,6 +3,7 @@ SPDX-License-Identifier: MIT
 """
 
 import json
+import random
 import uuid
 
 import pymysql.cursors
@@ -83,26 +84,27 @@ class MysqlTable:
                 cursor.execute(sql, values)
         return event_id
 
-    def load(self, connection, count, type=None, size=64, keys=10):
+    def load(self, connection, count, type=None, size=64, keys=10, spread=0):
         """Events in one transaction of the connection's own. With a type, their payloads begin with their
-        own ids."""
+        own ids. They were available over the last `spread` seconds, in no order."""
         rows = []
         for number in range(count):
             event_id = str(uuid.uuid4())
             payload = event_id.ljust(size, "x") if type else "x" * size
-            rows.append((self.id_value(event_id), type or "test.load", f"k{(number + 1) % keys}", payload))
+            ago = random.randint(0, int(spread * 1e6))
+            rows.append((self.id_value(event_id), type or "test.load", f"k{(number + 1) % keys}", payload, ago))
         with connection.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.executemany(
-                f"INSERT INTO {self.name} (event_id, event_type, partition_key, payload)"
-                " VALUES (%s, %s, %s, %s)",
+                f"INSERT INTO {self.name} (event_id, event_type, partition_key, payload, available_at)"
+                " VALUES (%s, %s, %s, %s, NOW(6) - INTERVAL %s MICROSECOND)",
                 rows,
             )
             cursor.execute("COMMIT")
 
-    def insert_many(self, count, payload_size=64):
+    def insert_many(self, count, payload_size=64, spread=0):
         connection = self.database.connect()
-        self.load(connection, count, size=payload_size)
+        self.load(connection, count, size=payload_size, spread=spread)
         connection.close()
 
     def insert_stream(self, count, type, size=64, keys=10):
