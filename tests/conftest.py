@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import processes, settings
+from harness.collector import Collector
 from harness.engines import Engine, SqliteEngine
 from harness.evidence import Delivered
 from harness.relay import Relay, pipeline
@@ -133,6 +134,16 @@ def database(engine):
     made = engine.shared.new_database()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def collector():
+    """Of all tests of a file: each looks at what its own relay sent."""
+    made = Collector()
+    try:
+        yield made.start()
+    finally:
+        made.close()
 
 
 # ---- relays ---------------------------------------------------------------------------------------

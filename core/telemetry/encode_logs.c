@@ -54,25 +54,12 @@ static bool add_record(struct arena *arena, Otlp__ScopeLogs *scope, const struct
 const ProtobufCMessage *encode_logs(struct arena *arena, const struct resource *resource,
                                     const struct log_record *records)
 {
-    Otlp__ExportLogsServiceRequest *request =
-        otlp_new(arena, &otlp__export_logs_service_request__descriptor);
-    Otlp__ResourceLogs *of_resource =
-        request ? otlp_add(arena, &otlp__resource_logs__descriptor, &request->n_resource_logs,
-                           &request->resource_logs)
-                : NULL;
-    Otlp__ScopeLogs *of_scope = of_resource
-                                    ? otlp_add(arena, &otlp__scope_logs__descriptor,
-                                               &of_resource->n_scope_logs, &of_resource->scope_logs)
-                                    : NULL;
+    Otlp__ScopeLogs *scope = NULL;
+    const ProtobufCMessage *request =
+        otlp_request(arena, &otlp__export_logs_service_request__descriptor, resource, &scope);
 
-    if (!of_scope)
-        return NULL;
-    of_resource->resource = otlp_resource(arena, resource);
-    of_scope->scope = otlp_scope(arena);
-    if (!of_resource->resource || !of_scope->scope)
-        return NULL;
-    for (; records; records = records->next)
-        if (!add_record(arena, of_scope, records))
+    for (; request && records; records = records->next)
+        if (!add_record(arena, scope, records))
             return NULL;
-    return &request->base;
+    return request;
 }

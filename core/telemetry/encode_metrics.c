@@ -158,23 +158,14 @@ const ProtobufCMessage *encode_metrics(struct arena *arena, const struct resourc
                                        points_source *source, struct relay *relay, int64_t start,
                                        uint64_t *items)
 {
-    Otlp__ExportMetricsServiceRequest *request =
-        otlp_new(arena, &otlp__export_metrics_service_request__descriptor);
-    Otlp__ResourceMetrics *of_resource =
-        request ? otlp_add(arena, &otlp__resource_metrics__descriptor, &request->n_resource_metrics,
-                           &request->resource_metrics)
-                : NULL;
-    Otlp__ScopeMetrics *of_scope =
-        of_resource ? otlp_add(arena, &otlp__scope_metrics__descriptor,
-                               &of_resource->n_scope_metrics, &of_resource->scope_metrics)
-                    : NULL;
+    Otlp__ScopeMetrics *scope = NULL;
+    const ProtobufCMessage *request =
+        otlp_request(arena, &otlp__export_metrics_service_request__descriptor, resource, &scope);
 
-    if (!of_scope)
+    if (!request)
         return NULL;
-    of_resource->resource = otlp_resource(arena, resource);
-    of_scope->scope = otlp_scope(arena);
-    struct draft draft = {.arena = arena, .scope = of_scope, .start = start, .now = encode_time()};
+    struct draft draft = {.arena = arena, .scope = scope, .start = start, .now = encode_time()};
     source(relay, add_point, &draft);
     *items = draft.items;
-    return of_resource->resource && of_scope->scope && !draft.failed ? &request->base : NULL;
+    return draft.failed ? NULL : request;
 }

@@ -97,22 +97,9 @@ static bool add_spans(struct arena *arena, Otlp__ScopeSpans *scope, const struct
 const ProtobufCMessage *encode_spans(struct arena *arena, const struct resource *resource,
                                      const struct span_list *lists, uint64_t offset, uint64_t count)
 {
-    Otlp__ExportTraceServiceRequest *request =
-        otlp_new(arena, &otlp__export_trace_service_request__descriptor);
-    Otlp__ResourceSpans *of_resource =
-        request ? otlp_add(arena, &otlp__resource_spans__descriptor, &request->n_resource_spans,
-                           &request->resource_spans)
-                : NULL;
-    Otlp__ScopeSpans *of_scope =
-        of_resource ? otlp_add(arena, &otlp__scope_spans__descriptor, &of_resource->n_scope_spans,
-                               &of_resource->scope_spans)
-                    : NULL;
+    Otlp__ScopeSpans *scope = NULL;
+    const ProtobufCMessage *request =
+        otlp_request(arena, &otlp__export_trace_service_request__descriptor, resource, &scope);
 
-    if (!of_scope)
-        return NULL;
-    of_resource->resource = otlp_resource(arena, resource);
-    of_scope->scope = otlp_scope(arena);
-    if (!of_resource->resource || !of_scope->scope)
-        return NULL;
-    return add_spans(arena, of_scope, lists, offset, count) ? &request->base : NULL;
+    return request && add_spans(arena, scope, lists, offset, count) ? request : NULL;
 }

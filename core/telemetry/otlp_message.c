@@ -1,6 +1,6 @@
 /*
- * otlp_message.c - makes the messages of OpenTelemetry's protocol in memory that is freed as a
- * whole SPDX-License-Identifier: MIT
+ * otlp_message.c - makes the messages of OpenTelemetry's protocol in memory freed as a whole
+ * SPDX-License-Identifier: MIT
  */
 #include "otlp_message.h"
 
@@ -105,7 +105,7 @@ bool otlp_add_number(struct arena *arena, size_t *count, Otlp__KeyValue ***items
     return true;
 }
 
-Otlp__Resource *otlp_resource(struct arena *arena, const struct resource *resource)
+static Otlp__Resource *new_resource(struct arena *arena, const struct resource *resource)
 {
     Otlp__Resource *message = otlp_new(arena, &otlp__resource__descriptor);
 
@@ -122,7 +122,7 @@ Otlp__Resource *otlp_resource(struct arena *arena, const struct resource *resour
     return message;
 }
 
-Otlp__InstrumentationScope *otlp_scope(struct arena *arena)
+static Otlp__InstrumentationScope *new_scope(struct arena *arena)
 {
     Otlp__InstrumentationScope *scope = otlp_new(arena, &otlp__instrumentation_scope__descriptor);
 
@@ -131,4 +131,35 @@ Otlp__InstrumentationScope *otlp_scope(struct arena *arena)
     scope->name = otlp_text(arena, outbox_slice_of("outbox-relay"));
     scope->version = otlp_text(arena, outbox_slice_of(OUTBOX_VERSION));
     return scope->name && scope->version ? scope : NULL;
+}
+
+/* Puts a message into the last field of another, a repeated one. */
+static void *add_last(struct arena *arena, ProtobufCMessage *to)
+{
+    const ProtobufCFieldDescriptor *last = &to->descriptor->fields[to->descriptor->n_fields - 1];
+    void *count = (char *)to + last->quantifier_offset;
+
+    return otlp_add(arena, last->descriptor, count, (char *)to + last->offset);
+}
+
+static void set_first(ProtobufCMessage *of, const void *message)
+{
+    memcpy((char *)of + of->descriptor->fields[0].offset, &message, sizeof(message));
+}
+
+ProtobufCMessage *otlp_request(struct arena *arena, const ProtobufCMessageDescriptor *kind,
+                               const struct resource *resource, void *scope)
+{
+    ProtobufCMessage *request = otlp_new(arena, kind);
+    ProtobufCMessage *of_resource = request ? add_last(arena, request) : NULL;
+    ProtobufCMessage *of_scope = of_resource ? add_last(arena, of_resource) : NULL;
+    const Otlp__Resource *about = of_scope ? new_resource(arena, resource) : NULL;
+    const Otlp__InstrumentationScope *by = about ? new_scope(arena) : NULL;
+
+    if (!by)
+        return NULL;
+    set_first(of_resource, about);
+    set_first(of_scope, by);
+    memcpy(scope, &of_scope, sizeof(of_scope));
+    return request;
 }

@@ -1,6 +1,6 @@
 /*
- * otlp_message.h - makes the messages of OpenTelemetry's protocol in memory that is freed as a
- * whole SPDX-License-Identifier: MIT
+ * otlp_message.h - makes the messages of OpenTelemetry's protocol in memory freed as a whole
+ * SPDX-License-Identifier: MIT
  */
 #ifndef CORE_TELEMETRY_OTLP_MESSAGE_H
 #define CORE_TELEMETRY_OTLP_MESSAGE_H
@@ -32,8 +32,12 @@ bool otlp_add_text(struct arena *arena, size_t *count, Otlp__KeyValue ***items, 
 bool otlp_add_number(struct arena *arena, size_t *count, Otlp__KeyValue ***items, const char *name,
                      int64_t number) __attribute__((warn_unused_result));
 
-Otlp__Resource *otlp_resource(struct arena *arena, const struct resource *resource)
+/* A request of that kind about one resource and one scope, and in the pointer that `scope` points
+ * to the scope's message, whose items are left to add. The three signals' requests have one shape:
+ * their last field, and that of the messages in it, is what repeats, and the first says what that
+ * is about. */
+ProtobufCMessage *otlp_request(struct arena *arena, const ProtobufCMessageDescriptor *kind,
+                               const struct resource *resource, void *scope)
     __attribute__((warn_unused_result));
-Otlp__InstrumentationScope *otlp_scope(struct arena *arena) __attribute__((warn_unused_result));
 
 #endif

@@ -27,15 +27,6 @@ KEY_ATTRIBUTES = {"kafka": "messaging.kafka.message.key"}
 MANY = settings.events(20_000)
 
 
-@pytest.fixture(scope="module")
-def collector():
-    made = Collector()
-    try:
-        yield made.start()
-    finally:
-        made.close()
-
-
 class Parent:
     """Where the producer of an event stands in its trace."""
 

@@ -19,21 +19,6 @@ def certificates():
     processes.remove_folder(folder)
 
 
-@pytest.fixture(scope="module")
-def shared_collector():
-    made = Collector()
-    try:
-        yield made.start()
-    finally:
-        made.close()
-
-
-@pytest.fixture
-def collector(shared_collector):
-    """Each test looks only at what its relay sent: at `mine`."""
-    return shared_collector
-
-
 @pytest.fixture
 def outbox(folder, new_relay):
     settings.need("store-sqlite", "publisher-null")

@@ -10,7 +10,6 @@ import pytest
 
 from harness import processes, settings
 from harness.bad_collector import BadCollector
-from harness.collector import Collector
 from harness.relay import assert_clean
 
 PROGRAM = settings.BUILD / "tests" / "unit" / "export_spans"
@@ -27,15 +26,6 @@ def export(endpoint, protocol, count, *how):
     assert_clean(done.stderr, "export_spans")
     assert done.returncode == 0, done.stderr
     return [int(number) for number in done.stdout.split()]
-
-
-@pytest.fixture(scope="module")
-def collector():
-    made = Collector()
-    try:
-        yield made.start()
-    finally:
-        made.close()
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])

@@ -16,15 +16,6 @@ RESOURCE = {"attributes": [{"key": "service.name", "value": {"stringValue": "sho
 BEGAN, ENDED = 1544712660000000000, 1544712661000000000
 
 
-@pytest.fixture(scope="module")
-def collector():
-    made = Collector()
-    try:
-        yield made.start()
-    finally:
-        made.close()
-
-
 def post(collector, signal, body):
     request = urllib.request.Request(
         f"{collector.endpoint}/v1/{signal}", json.dumps(body).encode(),
