@@ -32,14 +32,15 @@ def arguments():
                         help=f"one of {', '.join(SCENARIOS)}; all by default")  # fmt: skip
     parser.add_argument("--build", help="a release build with -Dbenchmarks=true; ./dev bench makes one")
     parser.add_argument("--smoke", action="store_true", help="little of each; these bounds promise nothing")
-    parser.add_argument("--events", type=int, help="events to drain (throughput, sqlite, pinned)")
+    parser.add_argument("--events", type=int, help="events to drain (throughput, sqlite, pinned, observed)")
     parser.add_argument("--modes", type=lambda text: text.split(","),
                         help=f"of {','.join(ALL_MODES)} (throughput, sqlite)")  # fmt: skip
     parser.add_argument("--engines", type=lambda text: text.split(","),
                         help=f"of {','.join(ENGINES)} ; all by default")  # fmt: skip
     parser.add_argument("--brokers", type=lambda text: text.split(","),
                         help=f"of {','.join(BROKERS)} (brokers)")  # fmt: skip
-    parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (throughput, sqlite)")
+    parser.add_argument("--rounds", type=int,
+                        help="rounds, of which medians are taken (throughput, sqlite, observed)")
     parser.add_argument("--workers", type=int, help="claim.workers of the relay (throughput)")
     parser.add_argument("--batch", type=int, help="claim.batch_size of the relay (throughput)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")

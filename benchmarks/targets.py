@@ -44,7 +44,7 @@ class Scale:
     broker_events: int
     broker_ratio: float  # relay / the slower of producer and store loop, at least
     # observed
-    observed_rounds: int
+    observed_rounds: int  # pairs of runs
     tempers: tuple  # of collectors
     observed_ratio: float  # observed / unobserved, at least
     unheard_ratio: float  # the same where the collector is of no use
@@ -66,7 +66,7 @@ FULL = Scale(
     pinned_events=500_000, pinned_span=100_000, pinned_modes=("lease", "hold"), pinned_ratio=1.25,
     latency_seconds=30, idle_seconds=20, slack=1.0,
     broker_events=100_000, broker_ratio=0.8,
-    observed_rounds=7, tempers=TEMPERS, observed_ratio=0.97, unheard_ratio=0.98, observed_us=0.5,
+    observed_rounds=15, tempers=TEMPERS, observed_ratio=0.97, unheard_ratio=0.98, observed_us=0.5,
 )  # fmt: skip
 
 @dataclass(frozen=True)
