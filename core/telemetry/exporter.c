@@ -1,6 +1,6 @@
 /*
- * exporter.c - sends figures, spans and log lines to a collector, beside the work and never in its
- * way SPDX-License-Identifier: MIT
+ * exporter.c - sends figures, spans and log lines to a collector, never in the work's way
+ * SPDX-License-Identifier: MIT
  */
 #include "exporter.h"
 

@@ -1,6 +1,6 @@
 /*
- * address.h - where the brokers are:
- * amqp[s]://[user[:password]@]host[:port][,host[:port]...][/vhost] SPDX-License-Identifier: MIT
+ * address.h - where the brokers are, as an AMQP URL with one or more hosts
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PUBLISHER_RABBITMQ_ADDRESS_H
 #define PUBLISHER_RABBITMQ_ADDRESS_H

@@ -1,6 +1,6 @@
 /*
- * partition_change.c - cuts partitions out of others and drops them, with as little waiting as can
- * be SPDX-License-Identifier: MIT
+ * partition_change.c - cuts partitions out of others and drops them, hardly ever waiting
+ * SPDX-License-Identifier: MIT
  *
  * Both need the table for themselves for a moment, and everybody who comes after one that waits for
  * it waits as well. So the session waits for a second at most, which is the least that the servers

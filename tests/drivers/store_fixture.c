@@ -1,6 +1,6 @@
 /*
- * store_fixture.c - what the tests of the store contract share: an open store and ways to look at
- * it SPDX-License-Identifier: MIT
+ * store_fixture.c - what tests of the store contract share: an open store, ways to look at it
+ * SPDX-License-Identifier: MIT
  */
 #include "store_fixture.h"
 

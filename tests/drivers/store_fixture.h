@@ -1,6 +1,6 @@
 /*
- * store_fixture.h - what the tests of the store contract share: an open store and ways to look at
- * it SPDX-License-Identifier: MIT
+ * store_fixture.h - what tests of the store contract share: an open store, ways to look at it
+ * SPDX-License-Identifier: MIT
  */
 #ifndef TESTS_STORE_FIXTURE_H
 #define TESTS_STORE_FIXTURE_H

@@ -1,6 +1,6 @@
 /*
- * template_oracle.c - templates and patterns as their documentation reads, to hold the core's
- * against SPDX-License-Identifier: MIT
+ * template_oracle.c - templates and patterns as their documentation reads, to test by
+ * SPDX-License-Identifier: MIT
  */
 #include "template_oracle.h"
 

@@ -1,6 +1,6 @@
 /*
- * template_oracle.h - templates and patterns as their documentation reads, to hold the core's
- * against SPDX-License-Identifier: MIT
+ * template_oracle.h - templates and patterns as their documentation reads, to test by
+ * SPDX-License-Identifier: MIT
  */
 #ifndef TESTS_TEMPLATE_ORACLE_H
 #define TESTS_TEMPLATE_ORACLE_H

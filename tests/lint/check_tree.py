@@ -123,8 +123,8 @@ def check_shape(breaches):
         head = text.partition("*/")[0]
         if not head.startswith(f"/*\n * {path.name} - "):
             breaches.add(path, 1, f'does not begin with "/*", " * {path.name} - what it is"')
-        if "SPDX-License-Identifier: MIT" not in head:
-            breaches.add(path, 2, "has no SPDX-License-Identifier: MIT in its header comment")
+        if "\n * SPDX-License-Identifier: MIT\n" not in head:
+            breaches.add(path, 2, "has no line SPDX-License-Identifier: MIT in its header comment")
         for number, line in enumerate(lines, 1):
             if UNDONE.search(line):
                 breaches.add(path, number, "is not finished, by its own words")

@@ -1,6 +1,6 @@
 /*
- * export_spans_main.c - sends spans by the relay's exporter, as fast as it takes them, for the
- * tests SPDX-License-Identifier: MIT
+ * export_spans_main.c - sends spans by the relay's exporter, as fast as it takes them
+ * SPDX-License-Identifier: MIT
  *
  * export_spans ENDPOINT http/protobuf|http/json COUNT [patient]
  *
