@@ -179,6 +179,17 @@ def test_what_is_not_taken_for_too_long_is_dropped_and_counted(outbox, new_colle
     relay.stop()
 
 
+def test_a_request_without_an_answer_ends_with_the_patience_for_its_batch(outbox, new_collector):
+    collector = new_collector(lambda request, handler: handler.hang())
+    telemetry = {
+        "endpoint": collector.endpoint, "timeout": "1h", "metrics": {"enabled": False},
+        "logs": {"delay": "10ms", "patience": "300ms"},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry).start()
+    relay.wait_logged("telemetry was dropped", "logs")
+    relay.stop()
+
+
 # ---- refusing -------------------------------------------------------------------------------------
 
 
