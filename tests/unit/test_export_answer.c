@@ -71,6 +71,10 @@ static void no_more_is_rejected_than_was_sent(void **state)
     (void)state;
     (void)judge_text(200, JSON, "{\"partialSuccess\": {\"rejectedSpans\": \"99\"}}");
     assert_int_equal(rejected, 10);
+    (void)judge_text(200, JSON,
+                     "{\"partialSuccess\": {\"rejectedSpans\": \"9223372036854775807\", "
+                     "\"rejectedLogRecords\": \"9223372036854775807\"}}");
+    assert_int_equal(rejected, 10);
     (void)judge_text(200, JSON, "{\"partialSuccess\": {\"rejectedSpans\": \"-1\"}}");
     assert_int_equal(rejected, 0);
     (void)judge_text(200, JSON, "{\"partialSuccess\": {\"rejectedSpans\": \"9e9\"}}");
