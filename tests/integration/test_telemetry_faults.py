@@ -207,6 +207,21 @@ def test_what_is_refused_is_not_sent_again_and_told_with_the_reason(outbox, new_
     assert len(bodies) == len(set(bodies))
 
 
+def test_a_collector_that_refuses_now_and_then_does_not_fill_the_log(outbox, new_collector):
+    collector = new_collector(
+        lambda request, handler: handler.answer(400 if len(collector.received) % 2 else 200)
+    )
+    telemetry = {
+        "endpoint": collector.endpoint, "metrics": {"interval": "100ms"},
+        "traces": {"enabled": False}, "logs": {"enabled": False},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry).start()
+    outbox.wait(lambda: len(collector.requests("metrics")) >= 8, "it goes on")
+    relay.stop()
+    assert len(relay.logged("the collector refused the telemetry")) == 1
+    assert len(relay.logged("telemetry is exported again")) == 1
+
+
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("type", ["application/json", "application/x-protobuf", "text/html"])
 def test_an_answer_that_is_none_does_no_harm(outbox, new_collector, status, type):
