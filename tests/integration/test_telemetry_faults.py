@@ -118,6 +118,18 @@ def test_what_has_no_room_is_dropped_and_counted_and_memory_stays(outbox, new_co
     relay.stop()
 
 
+def test_spans_without_room_are_among_those_that_the_log_tells_of(outbox, new_collector):
+    collector = new_collector(lambda request, handler: handler.hang())
+    telemetry = {
+        "endpoint": collector.endpoint, "traces": {"queue_size": 8, "batch_size": 4},
+        "metrics": {"enabled": False}, "logs": {"enabled": False},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry)
+    assert relay.once() == 0
+    told = relay.logged("telemetry was dropped", "traces")
+    assert sum(line["dropped"] for line in told) >= 30, "all that there was"
+
+
 # ---- overloaded -----------------------------------------------------------------------------------
 
 
