@@ -77,8 +77,10 @@ static bool set_options(struct export_request *request, const struct signal_sett
     if (settings->certificate)
         failed = failed || set(easy, CURLOPT_CAINFO, settings->certificate) ||
                  set(easy, CURLOPT_CAPATH, NULL);
+    /* Without a password for its key one would be asked for at the terminal, and waited for. */
     if (settings->client_certificate)
-        failed = failed || set(easy, CURLOPT_SSLCERT, settings->client_certificate);
+        failed = failed || set(easy, CURLOPT_SSLCERT, settings->client_certificate) ||
+                 set(easy, CURLOPT_KEYPASSWD, "");
     if (settings->client_key)
         failed = failed || set(easy, CURLOPT_SSLKEY, settings->client_key);
     return !failed;
