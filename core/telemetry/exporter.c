@@ -1,6 +1,6 @@
 /*
- * exporter.c - sends figures, spans and log lines to a collector, beside the work and never in its
- * way SPDX-License-Identifier: MIT
+ * exporter.c - sends figures, spans and log lines to a collector, never in the work's way
+ * SPDX-License-Identifier: MIT
  */
 #include "exporter.h"
 
@@ -57,7 +57,7 @@ static void take_line(void *context, uint32_t level, const char *message,
     if (pthread_equal(pthread_self(), exporter->thread))
         return;
     struct log_record *record =
-        queue_room(queue) > 0 ? log_record_new(level, message, fields, count, encode_time()) : NULL;
+        queue_room(queue) > 0 ? log_record_new(level, message, fields, count, clock_wall()) : NULL;
     if (!record)
         (void)atomic_fetch_add(&queue->dropped, 1);
     else if (queue_put_record(queue, record))
@@ -238,7 +238,7 @@ struct exporter *exporter_start(const struct config *config, struct metrics *cou
     }
     exporter->settings = &config->telemetry;
     exporter->shared.counts = counts;
-    exporter->shared.started = encode_time();
+    exporter->shared.started = clock_wall();
     if (!open_exporter(exporter, config)) {
         clear(exporter);
         return NULL;

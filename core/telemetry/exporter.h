@@ -1,6 +1,6 @@
 /*
- * exporter.h - sends figures, spans and log lines to a collector, beside the work and never in its
- * way SPDX-License-Identifier: MIT
+ * exporter.h - sends figures, spans and log lines to a collector, never in the work's way
+ * SPDX-License-Identifier: MIT
  *
  * One thread for the process. Nobody waits for it: what finds no room is dropped and counted.
  */
