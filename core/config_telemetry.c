@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "config_schema.h"
+#include "telemetry/endpoint.h"
 #include "telemetry/environment.h"
 
 #include <ctype.h>
@@ -78,44 +79,6 @@ static const char *keep_text(struct draft *draft, const char *text)
 
 /* ---- Addresses ---------------------------------------------------------------------------- */
 
-/* A password that ends an address early, by a "/" say, leaves a port that is none: refused here, it
- * is never shown. */
-static bool is_authority(const char *text, size_t length)
-{
-    const char *end = text + length;
-    const char *at = memrchr(text, '@', length);
-    const char *host = at ? at + 1 : text;
-    const char *bracket = memrchr(host, ']', (size_t)(end - host));
-    const char *name_end = bracket ? bracket : host;
-    const char *colon = memchr(name_end, ':', (size_t)(end - name_end));
-
-    for (const char *digit = colon ? colon + 1 : end; digit < end; digit++)
-        if (!isdigit((unsigned char)*digit))
-            return false;
-    return host < end && host != colon;
-}
-
-static bool is_address(const char *text)
-{
-    const char *scheme_end = strstr(text, "://");
-    size_t scheme = scheme_end ? (size_t)(scheme_end - text) : 0;
-    bool is_known = (scheme == 4 && strncasecmp(text, "http", 4) == 0) ||
-                    (scheme == 5 && strncasecmp(text, "https", 5) == 0);
-
-    if (!is_known || !is_authority(scheme_end + 3, strcspn(scheme_end + 3, "/?#")))
-        return false;
-    for (; *text; text++)
-        if (!isgraph((unsigned char)*text))
-            return false;
-    return true;
-}
-
-/* A path is to be added to it. */
-static bool is_base(const char *text)
-{
-    return is_address(text) && !strpbrk(text, "?#");
-}
-
 static const char *join(struct draft *draft, const char *base, const char *path)
 {
     size_t length = strlen(base);
@@ -136,7 +99,8 @@ static const char *join(struct draft *draft, const char *base, const char *path)
 
 static const char *endpoint_of_file(struct draft *draft, int signal, const struct place *place)
 {
-    if (place->is_own ? is_address(place->setting->text) : is_base(place->setting->text))
+    if (place->is_own ? endpoint_is_address(place->setting->text)
+                      : endpoint_is_base(place->setting->text))
         return place->is_own ? place->setting->text
                              : join(draft, place->setting->text, words[signal].path);
     const struct json_path *parent = place->is_own ? &draft->signal_paths[signal] : &draft->path;
@@ -157,7 +121,7 @@ static const char *endpoint_of_environment(struct draft *draft, int signal)
 
     if (!text)
         return NULL;
-    if (is_own ? is_address(text) : is_base(text))
+    if (is_own ? endpoint_is_address(text) : endpoint_is_base(text))
         return is_own ? keep_text(draft, text) : join(draft, text, words[signal].path);
     environment_warn(&draft->environment, name, "correct it; nothing is sent there",
                      "not an address such as http://localhost:4318");

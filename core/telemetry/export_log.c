@@ -6,9 +6,7 @@
 
 #include "../clock.h"
 #include "../log.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "endpoint.h"
 
 #define EVERY (60 * SECOND)
 
@@ -17,25 +15,6 @@ const char *signal_name(enum signal id)
     static const char *const names[SIGNAL_COUNT] = {
         [SIGNAL_METRICS] = "metrics", [SIGNAL_TRACES] = "traces", [SIGNAL_LOGS] = "logs"};
     return names[id];
-}
-
-const char *endpoint_shown(const char *endpoint, char text[ENDPOINT_TEXT])
-{
-    const char *slashes = strstr(endpoint, "://");
-    const char *host = slashes ? slashes + 3 : endpoint;
-    size_t authority = strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', authority);
-    size_t length = strcspn(host, "?#");
-
-    if (at) {
-        length -= (size_t)(at + 1 - host);
-        (void)snprintf(text, ENDPOINT_TEXT, "%.*s%.*s", (int)(host - endpoint), endpoint,
-                       (int)length, at + 1);
-    } else {
-        (void)snprintf(text, ENDPOINT_TEXT, "%.*s%.*s", (int)(host - endpoint), endpoint,
-                       (int)length, host);
-    }
-    return text;
 }
 
 /* A time of 0: never yet. */

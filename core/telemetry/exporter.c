@@ -5,6 +5,7 @@
 #include "exporter.h"
 
 #include "../clock.h"
+#include "endpoint.h"
 #include "export_log.h"
 #include "export_signal.h"
 
