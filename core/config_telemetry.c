@@ -303,7 +303,7 @@ static void resolve_time(struct draft *draft, int signal, const char *key, const
 }
 
 static void resolve_count(struct draft *draft, int signal, const char *key, const char *variable,
-                          uint64_t *value)
+                          uint64_t most, uint64_t *value)
 {
     const struct outbox_setting *own = outbox_setting_find(draft->own[signal], key);
     char name[VARIABLE_TEXT];
@@ -312,7 +312,7 @@ static void resolve_count(struct draft *draft, int signal, const char *key, cons
     if (own)
         *value = (uint64_t)own->integer;
     else
-        environment_count(&draft->environment, name, 1, MOST_ITEMS, value);
+        environment_count(&draft->environment, name, 1, most, value);
 }
 
 static void resolve_queue(struct draft *draft, int signal, struct signal_settings *settings)
@@ -321,8 +321,9 @@ static void resolve_queue(struct draft *draft, int signal, struct signal_setting
 
     settings->queue_size = 2048;
     settings->batch_size = 512;
-    resolve_count(draft, signal, "queue_size", "MAX_QUEUE_SIZE", &settings->queue_size);
-    resolve_count(draft, signal, "batch_size", "MAX_EXPORT_BATCH_SIZE", &settings->batch_size);
+    resolve_count(draft, signal, "queue_size", "MAX_QUEUE_SIZE", MOST_ITEMS, &settings->queue_size);
+    resolve_count(draft, signal, "batch_size", "MAX_EXPORT_BATCH_SIZE", settings->queue_size,
+                  &settings->batch_size);
     if (settings->batch_size <= settings->queue_size)
         return;
     if (is_written) {

@@ -266,13 +266,14 @@ static void wrong_variables_are_named_once_and_as_good_as_unset(void **state)
         "OTEL_EXPORTER_OTLP_PROTOCOL",
         "OTEL_METRIC_EXPORT_INTERVAL",
         "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
         "OTEL_TRACES_SAMPLER",
         "OTEL_RESOURCE_ATTRIBUTES",
         "OTEL_LOGS_EXPORTER",
         "OTEL_SDK_DISABLED",
     };
-    static const char *const values[] = {"10s", "s3cr3t", "lz4", "grpc",   "-1",
-                                         "0",   "often",  "a=%", "syslog", "yes"};
+    static const char *const values[] = {"10s",  "s3cr3t", "lz4", "grpc",   "-1", "0",
+                                         "2049", "often",  "a=%", "syslog", "yes"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
@@ -285,6 +286,7 @@ static void wrong_variables_are_named_once_and_as_good_as_unset(void **state)
         assert_null(strstr(settings->warnings[0].problem, "s3cr3t"));
         assert_int_equal(settings->signals[SIGNAL_LOGS].timeout, 10 * SECOND);
         assert_int_equal(settings->signals[SIGNAL_METRICS].delay, 60 * SECOND);
+        assert_int_equal(settings->signals[SIGNAL_LOGS].batch_size, 512);
         assert_int_equal(settings->attribute_count, 0);
         loaded_clear(&loaded);
     }
