@@ -366,6 +366,7 @@ static void resolve_sampler(struct draft *draft)
     const struct outbox_settings *own = draft->own[SIGNAL_TRACES];
     const struct outbox_setting *sampler = outbox_setting_find(own, "sampler");
     const struct outbox_setting *part = outbox_setting_find(own, "ratio");
+    const struct json_path path = {&draft->signal_paths[SIGNAL_TRACES], "ratio", 0};
     size_t chosen = 3;
     double ratio = 1;
 
@@ -374,15 +375,19 @@ static void resolve_sampler(struct draft *draft)
     for (size_t i = 0; sampler && samplers[i]; i++)
         if (strcmp(samplers[i], sampler->text) == 0)
             chosen = i;
-    if (part)
+    bool has_ratio = chosen % 3 == 2;
+    if (has_ratio && part)
         ratio = part->number;
-    else if (chosen % 3 == 2)
+    else if (has_ratio)
         environment_ratio(&draft->environment, "OTEL_TRACES_SAMPLER_ARG", &ratio);
+    else if (part && (sampler || !environment_text("OTEL_TRACES_SAMPLER")))
+        (void)mistake(draft->checker, &path,
+                      "counts for nothing with the sampler %s: set traces.sampler to "
+                      "parentbased_traceidratio or traceidratio",
+                      samplers[chosen]);
     draft->settings->sampler = (struct telemetry_sampler){
         .is_parent_based = chosen >= 3,
-        .ratio = chosen % 3 == 0   ? 1
-                 : chosen % 3 == 1 ? 0
-                                   : ratio,
+        .ratio = chosen % 3 == 1 ? 0 : ratio,
     };
 }
 

@@ -253,6 +253,11 @@ static void samplers_are_known_by_name(void **state)
     assert_false(settings->sampler.is_parent_based);
     assert_float_equal(settings->sampler.ratio, 0.125, 1e-9);
     loaded_clear(&loaded);
+    /* Nobody who switches traces off by a variable finds the file refused for it. */
+    set("OTEL_TRACES_SAMPLER", "always_off");
+    settings = load(&loaded, "{\"traces\": {\"ratio\": 0.125}}");
+    assert_float_equal(settings->sampler.ratio, 0, 1e-9);
+    loaded_clear(&loaded);
 }
 
 /* ---- Mistakes ----------------------------------------------------------------------------- */
@@ -345,6 +350,10 @@ static void mistakes_of_the_file_are_refused(void **state)
     assert_wrong("{\"traces\": {\"batch_size\": 600, \"queue_size\": 500}}",
                  "telemetry.traces.batch_size: found 600, allowed is at most the queue's size, "
                  "which is 500: lower this or raise traces.queue_size");
+    assert_wrong("{\"traces\": {\"ratio\": 0.05}}",
+                 "telemetry.traces.ratio: counts for nothing with the sampler "
+                 "parentbased_always_on: set traces.sampler to parentbased_traceidratio or "
+                 "traceidratio");
     assert_wrong("{\"metric\": {}}", "telemetry.metric: unknown key; did you mean \"metrics\"?");
 }
 
