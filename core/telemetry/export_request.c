@@ -51,7 +51,7 @@ static bool add_headers(struct export_request *request, const struct signal_sett
             (void)snprintf(line, sizeof(line), "%s: %s", pair->name.data, pair->value.data);
         added = add_header(request, line);
     }
-    memset(line, 0, sizeof(line));
+    explicit_bzero(line, sizeof(line));
     return added;
 }
 
