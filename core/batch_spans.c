@@ -92,13 +92,11 @@ static struct outbox_slice name_of_send(const struct writing *writing,
                                         const struct outbox_message *message)
 {
     char name[SPAN_NAME];
-    int topic_len = message && message->topic.len < SPAN_NAME ? (int)message->topic.len : 0;
 
-    if (topic_len == 0)
+    if (!message || message->topic.len == 0 || message->topic.len > SPAN_NAME - sizeof("send "))
         return text("send");
-    int len = snprintf(name, sizeof(name), "send %.*s", topic_len, message->topic.data);
-    if (len >= (int)sizeof(name))
-        return text("send");
+    int len =
+        snprintf(name, sizeof(name), "send %.*s", (int)message->topic.len, message->topic.data);
     return span_list_text(writing->list, (struct outbox_slice){name, (uint64_t)len});
 }
 

@@ -126,7 +126,8 @@ static const struct outbox_option traces_options[] = {
      .type = OUTBOX_OPTION_NUMBER,
      .minimum = 0,
      .maximum = 1,
-     .help = "The part of all traces that `traceidratio` records. Not set: 1."},
+     .help = "The part of all traces that the samplers with `traceidratio` record; refused with "
+             "another. Not set: 1."},
 };
 
 static const struct outbox_option logs_options[] = {OF_SIGNAL, QUEUE("log lines", "1s")};

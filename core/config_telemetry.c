@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "config_schema.h"
+#include "telemetry/endpoint.h"
 #include "telemetry/environment.h"
 
 #include <ctype.h>
@@ -78,44 +79,6 @@ static const char *keep_text(struct draft *draft, const char *text)
 
 /* ---- Addresses ---------------------------------------------------------------------------- */
 
-/* A password that ends an address early, by a "/" say, leaves a port that is none: refused here, it
- * is never shown. */
-static bool is_authority(const char *text, size_t length)
-{
-    const char *end = text + length;
-    const char *at = memrchr(text, '@', length);
-    const char *host = at ? at + 1 : text;
-    const char *bracket = memrchr(host, ']', (size_t)(end - host));
-    const char *name_end = bracket ? bracket : host;
-    const char *colon = memchr(name_end, ':', (size_t)(end - name_end));
-
-    for (const char *digit = colon ? colon + 1 : end; digit < end; digit++)
-        if (!isdigit((unsigned char)*digit))
-            return false;
-    return host < end && host != colon;
-}
-
-static bool is_address(const char *text)
-{
-    const char *scheme_end = strstr(text, "://");
-    size_t scheme = scheme_end ? (size_t)(scheme_end - text) : 0;
-    bool is_known = (scheme == 4 && strncasecmp(text, "http", 4) == 0) ||
-                    (scheme == 5 && strncasecmp(text, "https", 5) == 0);
-
-    if (!is_known || !is_authority(scheme_end + 3, strcspn(scheme_end + 3, "/?#")))
-        return false;
-    for (; *text; text++)
-        if (!isgraph((unsigned char)*text))
-            return false;
-    return true;
-}
-
-/* A path is to be added to it. */
-static bool is_base(const char *text)
-{
-    return is_address(text) && !strpbrk(text, "?#");
-}
-
 static const char *join(struct draft *draft, const char *base, const char *path)
 {
     size_t length = strlen(base);
@@ -136,7 +99,8 @@ static const char *join(struct draft *draft, const char *base, const char *path)
 
 static const char *endpoint_of_file(struct draft *draft, int signal, const struct place *place)
 {
-    if (place->is_own ? is_address(place->setting->text) : is_base(place->setting->text))
+    if (place->is_own ? endpoint_is_address(place->setting->text)
+                      : endpoint_is_base(place->setting->text))
         return place->is_own ? place->setting->text
                              : join(draft, place->setting->text, words[signal].path);
     const struct json_path *parent = place->is_own ? &draft->signal_paths[signal] : &draft->path;
@@ -157,7 +121,7 @@ static const char *endpoint_of_environment(struct draft *draft, int signal)
 
     if (!text)
         return NULL;
-    if (is_own ? is_address(text) : is_base(text))
+    if (is_own ? endpoint_is_address(text) : endpoint_is_base(text))
         return is_own ? keep_text(draft, text) : join(draft, text, words[signal].path);
     environment_warn(&draft->environment, name, "correct it; nothing is sent there",
                      "not an address such as http://localhost:4318");
@@ -339,7 +303,7 @@ static void resolve_time(struct draft *draft, int signal, const char *key, const
 }
 
 static void resolve_count(struct draft *draft, int signal, const char *key, const char *variable,
-                          uint64_t *value)
+                          uint64_t most, uint64_t *value)
 {
     const struct outbox_setting *own = outbox_setting_find(draft->own[signal], key);
     char name[VARIABLE_TEXT];
@@ -348,7 +312,7 @@ static void resolve_count(struct draft *draft, int signal, const char *key, cons
     if (own)
         *value = (uint64_t)own->integer;
     else
-        environment_count(&draft->environment, name, 1, MOST_ITEMS, value);
+        environment_count(&draft->environment, name, 1, most, value);
 }
 
 static void resolve_queue(struct draft *draft, int signal, struct signal_settings *settings)
@@ -357,8 +321,9 @@ static void resolve_queue(struct draft *draft, int signal, struct signal_setting
 
     settings->queue_size = 2048;
     settings->batch_size = 512;
-    resolve_count(draft, signal, "queue_size", "MAX_QUEUE_SIZE", &settings->queue_size);
-    resolve_count(draft, signal, "batch_size", "MAX_EXPORT_BATCH_SIZE", &settings->batch_size);
+    resolve_count(draft, signal, "queue_size", "MAX_QUEUE_SIZE", MOST_ITEMS, &settings->queue_size);
+    resolve_count(draft, signal, "batch_size", "MAX_EXPORT_BATCH_SIZE", settings->queue_size,
+                  &settings->batch_size);
     if (settings->batch_size <= settings->queue_size)
         return;
     if (is_written) {
@@ -401,6 +366,7 @@ static void resolve_sampler(struct draft *draft)
     const struct outbox_settings *own = draft->own[SIGNAL_TRACES];
     const struct outbox_setting *sampler = outbox_setting_find(own, "sampler");
     const struct outbox_setting *part = outbox_setting_find(own, "ratio");
+    const struct json_path path = {&draft->signal_paths[SIGNAL_TRACES], "ratio", 0};
     size_t chosen = 3;
     double ratio = 1;
 
@@ -409,15 +375,19 @@ static void resolve_sampler(struct draft *draft)
     for (size_t i = 0; sampler && samplers[i]; i++)
         if (strcmp(samplers[i], sampler->text) == 0)
             chosen = i;
-    if (part)
+    bool has_ratio = chosen % 3 == 2;
+    if (has_ratio && part)
         ratio = part->number;
-    else if (chosen % 3 == 2)
+    else if (has_ratio)
         environment_ratio(&draft->environment, "OTEL_TRACES_SAMPLER_ARG", &ratio);
+    else if (part && (sampler || !environment_text("OTEL_TRACES_SAMPLER")))
+        (void)mistake(draft->checker, &path,
+                      "counts for nothing with the sampler %s: set traces.sampler to "
+                      "parentbased_traceidratio or traceidratio",
+                      samplers[chosen]);
     draft->settings->sampler = (struct telemetry_sampler){
         .is_parent_based = chosen >= 3,
-        .ratio = chosen % 3 == 0   ? 1
-                 : chosen % 3 == 1 ? 0
-                                   : ratio,
+        .ratio = chosen % 3 == 1 ? 0 : ratio,
     };
 }
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  *
  * Lines are of one kind if their levels, messages and fields "pipeline" and "driver" are the same.
- * Of each, LOG_LIMIT are written in LOG_WINDOW, then no more, but how many were left out.
+ * Of each, LOG_LIMIT are written in LOG_WINDOW; of more it is told how many there were.
  */
 #ifndef CORE_LOG_LIMIT_H
 #define CORE_LOG_LIMIT_H

@@ -1,5 +1,5 @@
 /*
- * curl_library.c - libcurl, loaded only where something is sent: it brings 6 MiB of other libraries
+ * curl_library.c - libcurl, loaded only where something is sent: it brings thirty other libraries
  * SPDX-License-Identifier: MIT
  */
 #include "curl_library.h"

@@ -1,5 +1,5 @@
 /*
- * curl_library.h - libcurl, loaded only where something is sent: it brings 6 MiB of other libraries
+ * curl_library.h - libcurl, loaded only where something is sent: it brings thirty other libraries
  * SPDX-License-Identifier: MIT
  */
 #ifndef CORE_TELEMETRY_CURL_LIBRARY_H

@@ -13,9 +13,6 @@
 /* Whoever can visit all points: points_visit(), or a test. */
 typedef void points_source(struct relay *relay, point_visitor *visit, void *context);
 
-/* Wall-clock time, nanoseconds since 1970. */
-int64_t encode_time(void);
-
 /* The message of all points and, in *items, their number. It lives in the arena. NULL if memory ran
  * out. */
 const ProtobufCMessage *encode_metrics(struct arena *arena, const struct resource *resource,

@@ -4,7 +4,7 @@
  */
 #include "encode.h"
 
-#include <time.h>
+#include "../clock.h"
 
 struct draft {
     struct arena *arena;
@@ -15,13 +15,6 @@ struct draft {
     uint64_t items;
     bool failed;
 };
-
-int64_t encode_time(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- Metrics ------------------------------------------------------------------------------ */
 
@@ -164,7 +157,7 @@ const ProtobufCMessage *encode_metrics(struct arena *arena, const struct resourc
 
     if (!request)
         return NULL;
-    struct draft draft = {.arena = arena, .scope = scope, .start = start, .now = encode_time()};
+    struct draft draft = {.arena = arena, .scope = scope, .start = start, .now = clock_wall()};
     source(relay, add_point, &draft);
     *items = draft.items;
     return draft.failed ? NULL : request;

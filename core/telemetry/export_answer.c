@@ -76,8 +76,9 @@ static void read_json(const struct export_answer *answer, struct words *words)
     const json_t *partial = json_object_get(document, "partialSuccess");
     const char *key = partial ? "errorMessage" : "message";
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        words->rejected += json_count(json_object_get(partial, names[i]));
+    /* An answer is about one signal. */
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && words->rejected == 0; i++)
+        words->rejected = json_count(json_object_get(partial, names[i]));
     keep_text(words, json_string_value(json_object_get(partial ? partial : document, key)));
     json_decref(document);
 }

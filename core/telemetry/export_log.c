@@ -6,9 +6,7 @@
 
 #include "../clock.h"
 #include "../log.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "endpoint.h"
 
 #define EVERY (60 * SECOND)
 
@@ -19,23 +17,10 @@ const char *signal_name(enum signal id)
     return names[id];
 }
 
-const char *endpoint_shown(const char *endpoint, char text[ENDPOINT_TEXT])
+/* A time of 0: never yet. */
+static bool is_early(int64_t logged_at, int64_t now)
 {
-    const char *slashes = strstr(endpoint, "://");
-    const char *host = slashes ? slashes + 3 : endpoint;
-    size_t authority = strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', authority);
-    size_t length = strcspn(host, "?#");
-
-    if (at) {
-        length -= (size_t)(at + 1 - host);
-        (void)snprintf(text, ENDPOINT_TEXT, "%.*s%.*s", (int)(host - endpoint), endpoint,
-                       (int)length, at + 1);
-    } else {
-        (void)snprintf(text, ENDPOINT_TEXT, "%.*s%.*s", (int)(host - endpoint), endpoint,
-                       (int)length, host);
-    }
-    return text;
+    return logged_at > 0 && now - logged_at < EVERY;
 }
 
 static const char *remedy_of(const struct export_answer *answer)
@@ -59,13 +44,16 @@ void export_log_answer(struct export_signal *signal, enum export_verdict verdict
     bool is_bad = verdict != EXPORT_TAKEN || rejected > 0;
     char endpoint[ENDPOINT_TEXT];
 
-    if (!is_bad && signal->is_failing)
-        log_line(OUTBOX_LOG_INFO, "telemetry is exported again",
-                 FIELD("signal", signal_name(signal->id)));
-    bool is_silent = !is_bad || (signal->is_failing && now - signal->logged_at < EVERY);
-    signal->is_failing = is_bad;
-    if (is_silent)
+    if (!is_bad) {
+        if (signal->is_told)
+            log_line(OUTBOX_LOG_INFO, "telemetry is exported again",
+                     FIELD("signal", signal_name(signal->id)));
+        signal->is_told = false;
         return;
+    }
+    if (is_early(signal->logged_at, now))
+        return;
+    signal->is_told = true;
     signal->logged_at = now;
     if (verdict == EXPORT_TAKEN)
         log_line(OUTBOX_LOG_WARN, "the collector rejected a part of the telemetry",
@@ -83,9 +71,7 @@ void export_log_answer(struct export_signal *signal, enum export_verdict verdict
 
 void export_log_drops(struct export_signal *signal, uint64_t dropped, int64_t now)
 {
-    bool is_early = signal->drops_logged_at > 0 && now - signal->drops_logged_at < EVERY;
-
-    if (dropped == signal->logged_drops || is_early)
+    if (dropped == signal->logged_drops || is_early(signal->drops_logged_at, now))
         return;
     log_line(OUTBOX_LOG_WARN, "telemetry was dropped: it was not taken, or not in time",
              FIELD("signal", signal_name(signal->id)),

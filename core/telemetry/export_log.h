@@ -17,8 +17,4 @@ void export_log_answer(struct export_signal *signal, enum export_verdict verdict
 /* `dropped`: since the start. */
 void export_log_drops(struct export_signal *signal, uint64_t dropped, int64_t now);
 
-/* Writes the address without what may be secret in it: user, password, query. Returns `text`. */
-#define ENDPOINT_TEXT 256
-const char *endpoint_shown(const char *endpoint, char text[ENDPOINT_TEXT]);
-
 #endif

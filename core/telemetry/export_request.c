@@ -51,7 +51,7 @@ static bool add_headers(struct export_request *request, const struct signal_sett
             (void)snprintf(line, sizeof(line), "%s: %s", pair->name.data, pair->value.data);
         added = add_header(request, line);
     }
-    memset(line, 0, sizeof(line));
+    explicit_bzero(line, sizeof(line));
     return added;
 }
 
@@ -77,8 +77,10 @@ static bool set_options(struct export_request *request, const struct signal_sett
     if (settings->certificate)
         failed = failed || set(easy, CURLOPT_CAINFO, settings->certificate) ||
                  set(easy, CURLOPT_CAPATH, NULL);
+    /* Without a password for its key one would be asked for at the terminal, and waited for. */
     if (settings->client_certificate)
-        failed = failed || set(easy, CURLOPT_SSLCERT, settings->client_certificate);
+        failed = failed || set(easy, CURLOPT_SSLCERT, settings->client_certificate) ||
+                 set(easy, CURLOPT_KEYPASSWD, "");
     if (settings->client_key)
         failed = failed || set(easy, CURLOPT_SSLKEY, settings->client_key);
     return !failed;

@@ -47,12 +47,14 @@ static void drop_body(struct export_signal *signal)
     body_clear(&signal->body);
 }
 
+/* Spans that were not even made are counted already, by who would have made them. */
 static void count_drops(struct export_signal *signal, int64_t now)
 {
     uint64_t dropped = atomic_load(&signal->queue.dropped);
     count(signal, TELEMETRY_DROPPED, dropped - signal->counted_drops);
     signal->counted_drops = dropped;
-    export_log_drops(signal, dropped, now);
+    export_log_drops(signal, metrics_read(signal->shared->counts, TELEMETRY_DROPPED, signal->id),
+                     now);
 }
 
 /* What has not gone out by now never will. */
@@ -164,7 +166,7 @@ static void send_body(struct export_signal *signal, int64_t now)
 {
     const struct export_shared *shared = signal->shared;
 
-    signal->deadline = now + signal->settings->timeout;
+    signal->deadline = sooner(now + signal->settings->timeout, signal->give_up_at);
     if (shared->is_stopping)
         signal->deadline = sooner(sooner(signal->deadline, now + LAST_REQUEST), shared->stop_by);
     signal->is_sending = request_begin(&signal->request, &signal->body);
@@ -181,7 +183,7 @@ static void wait_or_drop(struct export_signal *signal, int64_t held_back, int64_
     signal->is_held_back = held_back > 0;
     if (signal->shared->is_stopping)
         signal->is_over = true;
-    if (signal->is_over || signal->send_at > signal->give_up_at)
+    if (signal->is_over || signal->send_at >= signal->give_up_at)
         drop_body(signal);
 }
 

@@ -48,7 +48,7 @@ struct export_signal {
     bool is_last_made; /* of the figures, while stopping */
     bool is_over;
 
-    bool is_failing;
+    bool is_told; /* the log has said that it fails, and not yet that it does no more */
     int64_t logged_at, drops_logged_at;
     uint64_t logged_drops;
 };

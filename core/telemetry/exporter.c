@@ -5,6 +5,7 @@
 #include "exporter.h"
 
 #include "../clock.h"
+#include "endpoint.h"
 #include "export_log.h"
 #include "export_signal.h"
 
@@ -57,7 +58,7 @@ static void take_line(void *context, uint32_t level, const char *message,
     if (pthread_equal(pthread_self(), exporter->thread))
         return;
     struct log_record *record =
-        queue_room(queue) > 0 ? log_record_new(level, message, fields, count, encode_time()) : NULL;
+        queue_room(queue) > 0 ? log_record_new(level, message, fields, count, clock_wall()) : NULL;
     if (!record)
         (void)atomic_fetch_add(&queue->dropped, 1);
     else if (queue_put_record(queue, record))
@@ -238,7 +239,7 @@ struct exporter *exporter_start(const struct config *config, struct metrics *cou
     }
     exporter->settings = &config->telemetry;
     exporter->shared.counts = counts;
-    exporter->shared.started = encode_time();
+    exporter->shared.started = clock_wall();
     if (!open_exporter(exporter, config)) {
         clear(exporter);
         return NULL;

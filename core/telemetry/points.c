@@ -16,26 +16,30 @@
 
 /* ---- Gauges -------------------------------------------------------------------------------- */
 
+/* Negative: not known, because the store cannot tell it or because nothing was ever counted. */
 static void refresh_backlog(struct pipeline *pipeline)
 {
+    static const struct outbox_store_stats unknown = {
+        .pending = -1, .scheduled = -1, .delivering = -1, .dead = -1};
     struct metrics *metrics = &pipeline->metrics;
     struct outbox_store_stats stats;
     int64_t counted_at;
+    bool is_counted = lookout_stats(&pipeline->lookout, &stats, &counted_at);
+    double oldest_age = stats.oldest_age < 0 ? 0 : (double)stats.oldest_age / 1e6;
 
-    if (!lookout_stats(&pipeline->lookout, &stats, &counted_at))
-        return;
+    if (!is_counted)
+        stats = unknown;
     metrics_set(metrics, BACKLOG_PENDING, 0, stats.pending);
     metrics_set(metrics, BACKLOG_SCHEDULED, 0, stats.scheduled);
     metrics_set(metrics, BACKLOG_DELIVERING, 0, stats.delivering);
     metrics_set(metrics, BACKLOG_DEAD, 0, stats.dead);
-    metrics_set_real(metrics, BACKLOG_OLDEST_AGE, 0,
-                     stats.oldest_age < 0 ? 0 : (double)stats.oldest_age / 1e6);
     metrics_set(metrics, BACKLOG_ESTIMATED, FIGURE_PENDING,
-                (stats.estimated & OUTBOX_ESTIMATED_PENDING) != 0);
+                is_counted ? (stats.estimated & OUTBOX_ESTIMATED_PENDING) != 0 : -1);
     metrics_set(metrics, BACKLOG_ESTIMATED, FIGURE_DEAD,
-                (stats.estimated & OUTBOX_ESTIMATED_DEAD) != 0);
+                is_counted ? (stats.estimated & OUTBOX_ESTIMATED_DEAD) != 0 : -1);
+    metrics_set_real(metrics, BACKLOG_OLDEST_AGE, 0, is_counted ? oldest_age : -1);
     metrics_set_real(metrics, BACKLOG_SAMPLE_AGE, 0,
-                     (double)(clock_now() - counted_at) / (double)SECOND);
+                     is_counted ? (double)(clock_now() - counted_at) / (double)SECOND : -1);
 }
 
 static void refresh_pipeline(struct pipeline *pipeline)
@@ -110,16 +114,11 @@ static void add_attribute(struct point *point, const char *name, const char *val
     point->attributes[point->attribute_count++] = (struct point_attribute){name, value};
 }
 
-/* A figure that the store cannot tell is left out, as is a backlog that was never counted. */
-static bool is_known(const struct pipeline *pipeline, enum instrument_id id, int64_t number)
+static bool is_known(enum instrument_id id, const struct point *point)
 {
-    struct outbox_store_stats stats;
-    int64_t counted_at;
-
     if (id < BACKLOG_PENDING || id > BACKLOG_SAMPLE_AGE)
         return true;
-    return lookout_stats((struct lookout *)(uintptr_t)&pipeline->lookout, &stats, &counted_at) &&
-           (instrument(id)->is_real || number >= 0);
+    return point->instrument->is_real ? point->real >= 0 : point->number >= 0;
 }
 
 static void visit_series(const struct visit *visit, enum instrument_id id,
@@ -138,7 +137,7 @@ static void visit_series(const struct visit *visit, enum instrument_id id,
         point.real = metrics_read_real(metrics, id, series);
     else
         point.number = (int64_t)metrics_read(metrics, id, series);
-    if (!pipeline || is_known(pipeline, id, point.number))
+    if (is_known(id, &point))
         visit->visit(visit->context, &point);
 }
 

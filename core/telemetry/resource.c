@@ -10,7 +10,7 @@
 
 #define OWN_ATTRIBUTES 8
 
-/* What is there already stays: the user's words come first. */
+/* What is there already stays. */
 static void add(struct resource *resource, struct resource_attribute attribute)
 {
     for (size_t i = 0; i < resource->count; i++)
@@ -38,6 +38,7 @@ bool resource_init(struct resource *resource, const struct config *config)
     add_text(resource, "telemetry.sdk.name", "outbox-relay");
     add_text(resource, "telemetry.sdk.language", "c");
     add_text(resource, "telemetry.sdk.version", OUTBOX_VERSION);
+    /* The user's words go before all that follows. */
     for (uint64_t i = 0; i < settings->attribute_count; i++)
         add_text(resource, settings->attributes[i].name.data, settings->attributes[i].value.data);
     add_text(resource, "service.version", OUTBOX_VERSION);

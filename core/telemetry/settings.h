@@ -20,7 +20,7 @@ struct signal_settings {
     int64_t delay;       /* from one export to the next; a full batch does not wait for it */
     int64_t patience;    /* for one batch, with all its attempts */
     uint64_t queue_size; /* spans or log records that wait, at most */
-    uint64_t batch_size; /* of these in one request, about */
+    uint64_t batch_size; /* of these in one request, at most */
 };
 
 /* What becomes of a trace. With a parent that was decided on, by choice, its decision holds. */

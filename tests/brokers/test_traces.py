@@ -264,7 +264,7 @@ def test_no_span_is_lost_uncounted(folder, new_relay):
     collector = Collector()  # of its own: it gets too much to be read again and again
     try:
         # A sending that stands still until its time is over does so for longer than the test.
-        section = telemetry(collector.start(), timeout="1h")
+        section = telemetry(collector.start(), timeout="1h", patience="1h")
         relays = functools.partial(new_relay, telemetry=section, http=LISTEN)
         box = SqliteOutbox(folder, relays).to({"driver": "file", "path": str(path)})
         ids = box.put_all(*[event()] * MANY)

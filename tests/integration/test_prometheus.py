@@ -58,6 +58,16 @@ def test_figures_are_what_the_page_says_and_the_linter_finds_no_fault(sqlite):
     relay.stop()
 
 
+def test_a_backlog_that_nobody_could_count_is_not_said_to_be_empty(folder, new_relay):
+    settings.need("store-sqlite", "publisher-null")
+    store = {"driver": "sqlite", "url": f"sqlite:{folder}/missing.db"}
+    relay = new_relay({"name": "p", "store": store, "publisher": {"driver": "null"}}, http=LISTEN).start()
+    text = metrics(Http(relay))
+    assert "openoutbox_relay_state" in text
+    assert "openoutbox_backlog" not in text
+    relay.stop()
+
+
 def test_a_page_of_odd_attributes_can_be_read(folder, new_relay):
     """No label comes twice or is Prometheus' own, and all is UTF-8."""
     settings.need("store-sqlite", "publisher-null")

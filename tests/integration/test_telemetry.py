@@ -2,13 +2,23 @@
 SPDX-License-Identifier: MIT
 """
 
+import sys
+
 import pytest
 
 from harness import processes, settings
-from harness.brokers.tls import Authority
+from harness.brokers.tls import Authority, openssl
 from harness.collector import Collector
 from harness.sqlite import SqliteOutbox
 
+# Standard input is a pipe into which nobody ever writes: who reads from it waits without an end.
+NOBODY_TYPES = """
+import os, sys
+end, other = os.pipe()
+os.dup2(end, 0)
+os.set_inheritable(other, True)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 RESOURCE = {"telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"}
 
 
@@ -149,5 +159,25 @@ def test_tls_with_certificates_of_both_sides(certificates, outbox):
             assert latest(collector, relay, "openoutbox.events.delivered") is None
             assert relay.logged("telemetry cannot be exported for now")
             telemetry["certificate"] = str(certificates.ca)
+    finally:
+        collector.close()
+
+
+def test_nobody_is_asked_for_the_password_of_a_key(certificates, outbox, folder):
+    encrypted = folder / "encrypted.pem"
+    openssl("pkey", "-in", certificates.client_key, "-aes256", "-passout", "pass:secret", "-out", encrypted)
+    collector = Collector(certificates, certificates.ca)
+    try:
+        collector.start()
+        telemetry = {
+            "endpoint": collector.endpoint,
+            "certificate": str(certificates.ca),
+            "client_certificate": str(certificates.client_certificate),
+            "client_key": str(encrypted),
+        }
+        relay = relay_of(outbox, telemetry)
+        relay.wrapper = [sys.executable, "-c", NOBODY_TYPES]
+        assert relay.once() == 0
+        assert relay.logged("telemetry cannot be exported for now", "encrypted.pem")
     finally:
         collector.close()

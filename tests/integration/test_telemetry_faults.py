@@ -118,6 +118,18 @@ def test_what_has_no_room_is_dropped_and_counted_and_memory_stays(outbox, new_co
     relay.stop()
 
 
+def test_spans_without_room_are_among_those_that_the_log_tells_of(outbox, new_collector):
+    collector = new_collector(lambda request, handler: handler.hang())
+    telemetry = {
+        "endpoint": collector.endpoint, "traces": {"queue_size": 8, "batch_size": 4},
+        "metrics": {"enabled": False}, "logs": {"enabled": False},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry)
+    assert relay.once() == 0
+    told = relay.logged("telemetry was dropped", "traces")
+    assert sum(line["dropped"] for line in told) >= 30, "all that there was"
+
+
 # ---- overloaded -----------------------------------------------------------------------------------
 
 
@@ -179,6 +191,17 @@ def test_what_is_not_taken_for_too_long_is_dropped_and_counted(outbox, new_colle
     relay.stop()
 
 
+def test_a_request_without_an_answer_ends_with_the_patience_for_its_batch(outbox, new_collector):
+    collector = new_collector(lambda request, handler: handler.hang())
+    telemetry = {
+        "endpoint": collector.endpoint, "timeout": "1h", "metrics": {"enabled": False},
+        "logs": {"delay": "10ms", "patience": "300ms"},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry).start()
+    relay.wait_logged("telemetry was dropped", "logs")
+    relay.stop()
+
+
 # ---- refusing -------------------------------------------------------------------------------------
 
 
@@ -194,6 +217,21 @@ def test_what_is_refused_is_not_sent_again_and_told_with_the_reason(outbox, new_
     relay.stop()
     bodies = [request.body for request in collector.requests("logs")]
     assert len(bodies) == len(set(bodies))
+
+
+def test_a_collector_that_refuses_now_and_then_does_not_fill_the_log(outbox, new_collector):
+    collector = new_collector(
+        lambda request, handler: handler.answer(400 if len(collector.received) % 2 else 200)
+    )
+    telemetry = {
+        "endpoint": collector.endpoint, "metrics": {"interval": "100ms"},
+        "traces": {"enabled": False}, "logs": {"enabled": False},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry).start()
+    outbox.wait(lambda: len(collector.requests("metrics")) >= 8, "it goes on")
+    relay.stop()
+    assert len(relay.logged("the collector refused the telemetry")) == 1
+    assert len(relay.logged("telemetry is exported again")) == 1
 
 
 @pytest.mark.parametrize("status", [200, 400])

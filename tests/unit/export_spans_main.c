@@ -31,7 +31,7 @@ static void fill(struct span *span, struct span_list *list, uint64_t number)
     memset(span->link.span_id, 0x03, SPAN_ID);
     span->kind = SPAN_PRODUCER;
     span->name = span_list_text(list, outbox_slice_of(name));
-    span->start = encode_time();
+    span->start = clock_wall();
     span->end = span->start + 5;
     span->failed = number % 2 == 1;
     span->failure = outbox_slice_of("odd");

@@ -253,6 +253,11 @@ static void samplers_are_known_by_name(void **state)
     assert_false(settings->sampler.is_parent_based);
     assert_float_equal(settings->sampler.ratio, 0.125, 1e-9);
     loaded_clear(&loaded);
+    /* Nobody who switches traces off by a variable finds the file refused for it. */
+    set("OTEL_TRACES_SAMPLER", "always_off");
+    settings = load(&loaded, "{\"traces\": {\"ratio\": 0.125}}");
+    assert_float_equal(settings->sampler.ratio, 0, 1e-9);
+    loaded_clear(&loaded);
 }
 
 /* ---- Mistakes ----------------------------------------------------------------------------- */
@@ -266,13 +271,14 @@ static void wrong_variables_are_named_once_and_as_good_as_unset(void **state)
         "OTEL_EXPORTER_OTLP_PROTOCOL",
         "OTEL_METRIC_EXPORT_INTERVAL",
         "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
         "OTEL_TRACES_SAMPLER",
         "OTEL_RESOURCE_ATTRIBUTES",
         "OTEL_LOGS_EXPORTER",
         "OTEL_SDK_DISABLED",
     };
-    static const char *const values[] = {"10s", "s3cr3t", "lz4", "grpc",   "-1",
-                                         "0",   "often",  "a=%", "syslog", "yes"};
+    static const char *const values[] = {"10s",  "s3cr3t", "lz4", "grpc",   "-1", "0",
+                                         "2049", "often",  "a=%", "syslog", "yes"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
@@ -285,6 +291,7 @@ static void wrong_variables_are_named_once_and_as_good_as_unset(void **state)
         assert_null(strstr(settings->warnings[0].problem, "s3cr3t"));
         assert_int_equal(settings->signals[SIGNAL_LOGS].timeout, 10 * SECOND);
         assert_int_equal(settings->signals[SIGNAL_METRICS].delay, 60 * SECOND);
+        assert_int_equal(settings->signals[SIGNAL_LOGS].batch_size, 512);
         assert_int_equal(settings->attribute_count, 0);
         loaded_clear(&loaded);
     }
@@ -343,6 +350,10 @@ static void mistakes_of_the_file_are_refused(void **state)
     assert_wrong("{\"traces\": {\"batch_size\": 600, \"queue_size\": 500}}",
                  "telemetry.traces.batch_size: found 600, allowed is at most the queue's size, "
                  "which is 500: lower this or raise traces.queue_size");
+    assert_wrong("{\"traces\": {\"ratio\": 0.05}}",
+                 "telemetry.traces.ratio: counts for nothing with the sampler "
+                 "parentbased_always_on: set traces.sampler to parentbased_traceidratio or "
+                 "traceidratio");
     assert_wrong("{\"metric\": {}}", "telemetry.metric: unknown key; did you mean \"metrics\"?");
 }
 
