@@ -238,6 +238,9 @@ static const char *file_of(struct draft *draft, int signal, const char *key, con
 
 /* ---- Headers ------------------------------------------------------------------------------ */
 
+/* Bytes of a name and its value: servers take little more. */
+#define HEADER_MAX 4096
+
 static bool is_header(const struct outbox_pair *pair)
 {
     static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -248,7 +251,7 @@ static bool is_header(const struct outbox_pair *pair)
     for (uint64_t i = 0; i < pair->value.len; i++)
         if (iscntrl((unsigned char)pair->value.data[i]) && pair->value.data[i] != '\t')
             return false;
-    return pair->value.len < 4096;
+    return pair->name.len + pair->value.len < HEADER_MAX;
 }
 
 static bool are_headers(const struct signal_settings *settings)

@@ -37,6 +37,13 @@ static enum outbox_status tls_failure(struct outbox_error *error, const char *ke
                        key, file, reason);
 }
 
+/* A key with a password would have OpenSSL ask for it at the terminal. */
+static int no_password(char *buffer, int size, int is_writing, void *context)
+{
+    (void)buffer, (void)size, (void)is_writing, (void)context;
+    return 0;
+}
+
 /* OpenSSL makes itself ready when it is first used, once for the process and for all threads.
  * Verification is not an option: it is always on, for the certificate here and for the host name
  * with each connection. */
@@ -63,6 +70,7 @@ static enum outbox_status make_tls(struct settings *settings, const struct outbo
     if (!settings->tls || SSL_CTX_set_min_proto_version(settings->tls, TLS1_2_VERSION) != 1)
         return outbox_fail(error, OUTBOX_INTERNAL, "", "prepare TLS: out of memory");
     SSL_CTX_set_verify(settings->tls, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_default_passwd_cb(settings->tls, no_password);
     SSL_CTX_set_mode(settings->tls,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     ERR_clear_error();

@@ -6,8 +6,8 @@ import pytest
 
 from harness import processes
 from harness.brokers.rabbitmq import RabbitMQ
-from harness.brokers.tls import Authority
-from harness.relay import pipeline
+from harness.brokers.tls import Authority, openssl
+from harness.relay import NOBODY_TYPES, pipeline
 from harness.settings import events, need
 from harness.sqlite_outbox import SqliteOutbox, numbered
 
@@ -88,6 +88,20 @@ def test_client_certificate_is_shown(secure_rabbit, authority, new_outbox):
     )
     assert ",".join(str(byte) for byte in b"CN=client") in shown
     assert secure_rabbit.count(queue) == events(2000)
+
+
+def test_nobody_is_asked_for_the_password_of_a_key(authority, folder, new_relay):
+    need("publisher-rabbitmq", "store-sqlite")
+    encrypted = folder / "encrypted.pem"
+    openssl("pkey", "-in", authority.client_key, "-aes256", "-passout", "pass:secret", "-out", encrypted)
+    publisher = {
+        "driver": "rabbitmq", "url": "amqps://localhost",
+        "tls_certificate": str(authority.client_certificate), "tls_key": str(encrypted),
+    }  # fmt: skip
+    store = {"driver": "sqlite", "url": f"sqlite:{folder / 'o.db'}"}
+    relay = new_relay(pipeline(store, publisher), wrapper=NOBODY_TYPES)
+    assert relay.once() != 0
+    assert relay.logged("tls_key", "encrypted.pem")
 
 
 def test_large_messages_through_tls(secure_rabbit, new_outbox):

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -31,6 +32,17 @@ def merged(base, changes):
 
 def pipeline(store, publisher, name="p", **changes):
     return merged({"name": name, "store": store, "publisher": publisher}, changes)
+
+
+# A wrapper: standard input is a pipe into which nobody ever writes, so who reads from it waits without an end.
+NOBODY_TYPES = [
+    sys.executable, "-c",
+    "import os, sys\n"
+    "end, other = os.pipe()\n"
+    "os.dup2(end, 0)\n"
+    "os.set_inheritable(other, True)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+]  # fmt: skip
 
 
 class Relay:

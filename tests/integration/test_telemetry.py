@@ -2,23 +2,14 @@
 SPDX-License-Identifier: MIT
 """
 
-import sys
-
 import pytest
 
 from harness import processes, settings
 from harness.brokers.tls import Authority, openssl
 from harness.collector import Collector
+from harness.relay import NOBODY_TYPES
 from harness.sqlite import SqliteOutbox
 
-# Standard input is a pipe into which nobody ever writes: who reads from it waits without an end.
-NOBODY_TYPES = """
-import os, sys
-end, other = os.pipe()
-os.dup2(end, 0)
-os.set_inheritable(other, True)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
 RESOURCE = {"telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"}
 
 
@@ -176,7 +167,7 @@ def test_nobody_is_asked_for_the_password_of_a_key(certificates, outbox, folder)
             "client_key": str(encrypted),
         }
         relay = relay_of(outbox, telemetry)
-        relay.wrapper = [sys.executable, "-c", NOBODY_TYPES]
+        relay.wrapper = NOBODY_TYPES
         assert relay.once() == 0
         assert relay.logged("telemetry cannot be exported for now", "encrypted.pem")
     finally:
