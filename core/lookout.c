@@ -239,10 +239,15 @@ int64_t lookout_stuck_for(struct lookout *lookout)
     pthread_mutex_lock(&lookout->lock);
     int64_t since = lookout->stuck_since, counted_at = lookout->counted_at;
     pthread_mutex_unlock(&lookout->lock);
+    int64_t progressed = atomic_load(&lookout->pipeline->vitals.progressed_at);
+    if (since == 0)
+        return 0;
+    if (since < progressed)
+        since = progressed; /* the thread may be counting for long and not have seen it */
     /* A count from before the last movement does not know whether anything still waits. */
     if (counted_at <= since && atomic_load(&lookout->pipeline->vitals.in_flight) == 0)
         return 0;
-    return since ? clock_now() - since : 0;
+    return clock_now() - since;
 }
 
 int64_t lookout_asked_at(const struct lookout *lookout)

@@ -104,6 +104,21 @@ static void a_stall_takes_a_count_after_the_last_movement(void **state)
     assert_string_equal(cause(pipeline), "stalled");
 }
 
+static void a_pipeline_at_work_is_not_stalled_while_counting_takes_long(void **state)
+{
+    struct pipeline *pipeline = *state;
+    int64_t now = clock_now();
+
+    pipeline->lookout.counted_at = pipeline->lookout.stuck_since = now - 20 * SECOND;
+    pipeline->lookout.asked_at = now - 20 * SECOND;
+    pipeline->claimed_at = now - SECOND;
+    pipeline->vitals.in_flight = 1;
+    pipeline->vitals.progressed_at = now - SECOND;
+    assert_string_equal(cause(pipeline), "");
+    pipeline->vitals.progressed_at = now - 9 * SECOND;
+    assert_string_equal(cause(pipeline), "stalled");
+}
+
 /* Settles a batch of two, which then have these outcomes; whether that is progress. */
 static bool progresses(struct pipeline *pipeline, uint8_t one, uint8_t other)
 {
@@ -147,6 +162,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_ping_that_does_not_return_shows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stall_takes_a_count_after_the_last_movement, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_pipeline_at_work_is_not_stalled_while_counting_takes_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_publisher_did_not_answer_is_no_progress, set_up,
                                         tear_down),
     };
