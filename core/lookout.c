@@ -54,15 +54,20 @@ static void keep_count(struct lookout *lookout, const struct outbox_store_stats 
 }
 
 /* Other relays may do all the work: then the oldest due event is another one each time. The clocks
- * and the time that the answer took leave some doubt, so small differences add up first. */
+ * and the time that the answer took leave some doubt, so small differences add up first. An event
+ * that is due since earlier is no movement, but the movement after it counts from there: one came
+ * back, the database's clock was set, or the answer before took long and seemed later than it was.
+ */
 static void judge_table(struct lookout *lookout, int64_t oldest_age, int64_t took)
 {
     int64_t due = clock_now() - oldest_age * MICROSECOND;
 
     lookout->table_waits = oldest_age >= 0;
     lookout->table_moved = !lookout->table_waits || due - lookout->oldest_due > took + DOUBT;
-    if (lookout->table_moved)
-        lookout->oldest_due = lookout->table_waits ? due : 0;
+    if (!lookout->table_waits)
+        lookout->oldest_due = 0;
+    else if (lookout->table_moved || due < lookout->oldest_due)
+        lookout->oldest_due = due;
 }
 
 /* Returns when to look again. */

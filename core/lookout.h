@@ -36,7 +36,7 @@ struct lookout {
     _Atomic int64_t asked_at;      /* when a call of the store began that is not back; 0: none */
     _Atomic int64_t pinging_since; /* the same of the publisher */
     int64_t progress_seen;         /* the thread's own, like what follows */
-    int64_t oldest_due;            /* by our clock, when it last moved */
+    int64_t oldest_due;            /* by our clock; the earliest since it last moved */
     bool table_waits, table_moved; /* by the last count: due events, and others than before */
     int64_t pinged_at;
     pthread_mutex_t lock; /* of what follows */
