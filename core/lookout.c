@@ -149,20 +149,26 @@ static void read_storage(const struct metrics *metrics, enum storage_op op,
                            reading);
 }
 
+static void read_step(const struct metrics *metrics, struct lookout_step *step)
+{
+    struct histogram_reading both;
+
+    step->at = clock_now();
+    step->delivered = metrics_read(metrics, EVENTS_DELIVERED, 0);
+    step->failed = metrics_read(metrics, EVENTS_TOTAL, EVENTS_FAILED);
+    metrics_read_histogram(metrics, EVENTS_E2E_LATENCY, 0, &step->e2e);
+    metrics_read_histogram(metrics, PUBLISHER_LATENCY, PUBLISHER_SUCCESS, &step->publish);
+    read_storage(metrics, STORAGE_CLAIM, &step->claim);
+    read_storage(metrics, STORAGE_SETTLE, &step->settle);
+    read_storage(metrics, STORAGE_SETTLE_AND_CLAIM, &both);
+    histogram_join(&step->settle, &both);
+}
+
 static void take_step(struct lookout *lookout)
 {
-    const struct metrics *metrics = &lookout->pipeline->metrics;
-    struct histogram_reading both;
-    struct lookout_step step = {.at = clock_now(),
-                                .delivered = metrics_read(metrics, EVENTS_DELIVERED, 0),
-                                .failed = metrics_read(metrics, EVENTS_TOTAL, EVENTS_FAILED)};
+    struct lookout_step step;
 
-    metrics_read_histogram(metrics, EVENTS_E2E_LATENCY, 0, &step.e2e);
-    metrics_read_histogram(metrics, PUBLISHER_LATENCY, PUBLISHER_SUCCESS, &step.publish);
-    read_storage(metrics, STORAGE_CLAIM, &step.claim);
-    read_storage(metrics, STORAGE_SETTLE, &step.settle);
-    read_storage(metrics, STORAGE_SETTLE_AND_CLAIM, &both);
-    histogram_join(&step.settle, &both);
+    read_step(&lookout->pipeline->metrics, &step);
     pthread_mutex_lock(&lookout->lock);
     lookout->steps[lookout->step_count++ % LOOKOUT_STEPS] = step;
     pthread_mutex_unlock(&lookout->lock);
@@ -268,16 +274,18 @@ int64_t lookout_pinging_since(const struct lookout *lookout)
 bool lookout_steps(struct lookout *lookout, int64_t ago, struct lookout_step *from,
                    struct lookout_step *to)
 {
+    /* Not the latest step: while a count takes long there is none. */
+    read_step(&lookout->pipeline->metrics, to);
     pthread_mutex_lock(&lookout->lock);
-    uint64_t count = lookout->step_count;
-    uint64_t oldest = count > LOOKOUT_STEPS ? count - LOOKOUT_STEPS : 0;
-    if (count >= 2) {
-        *to = lookout->steps[(count - 1) % LOOKOUT_STEPS];
-        uint64_t at = count - 2;
-        while (at > oldest && to->at - lookout->steps[at % LOOKOUT_STEPS].at < ago)
+    uint64_t at = lookout->step_count;
+    uint64_t oldest = at > LOOKOUT_STEPS ? at - LOOKOUT_STEPS : 0;
+    bool found = at > 0;
+    if (found) {
+        do
             at--;
+        while (at > oldest && to->at - lookout->steps[at % LOOKOUT_STEPS].at < ago);
         *from = lookout->steps[at % LOOKOUT_STEPS];
     }
     pthread_mutex_unlock(&lookout->lock);
-    return count >= 2;
+    return found && to->at - from->at >= LOOK_EVERY / 2; /* less says little */
 }

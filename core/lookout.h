@@ -72,8 +72,8 @@ int64_t lookout_asked_at(const struct lookout *lookout);
 /* When a call of the publisher began that has not returned; 0: none is out. */
 int64_t lookout_pinging_since(const struct lookout *lookout);
 
-/* The latest step and the one `ago` nanoseconds before it, or the oldest there is. False if there
- * are no two yet. */
+/* The figures now, and the step of `ago` nanoseconds before, or the oldest there is. False until
+ * one is half a second old. */
 bool lookout_steps(struct lookout *lookout, int64_t ago, struct lookout_step *from,
                    struct lookout_step *to);
 

@@ -1,5 +1,5 @@
 /*
- * test_lookout.c - what the lookout makes of a table in which other relays do the work
+ * test_lookout.c - what the lookout sees: the work of other relays, and what is recent
  * SPDX-License-Identifier: MIT
  */
 #include "clock.h"
@@ -99,10 +99,43 @@ static void movement_is_seen_after_a_clock_was_set(void **state)
     gate_clear(&pipeline.gate);
 }
 
+/* As while a count takes long, or after the pipeline has ended. */
+static void recent_is_what_was_until_now_though_no_step_was_taken(void **state)
+{
+    struct pipeline pipeline = {0};
+    struct lookout *lookout = &pipeline.lookout;
+    struct lookout_step from, to;
+    int64_t now = clock_now();
+
+    (void)state;
+    assert_true(metrics_init(&pipeline.metrics));
+    assert_true(lookout_init(lookout, &pipeline));
+    metrics_add(&pipeline.metrics, EVENTS_DELIVERED, 0, 500);
+    assert_false(lookout_steps(lookout, 10 * SECOND, &from, &to));
+    lookout->steps[lookout->step_count++] = (struct lookout_step){.at = now};
+    assert_false(lookout_steps(lookout, 10 * SECOND, &from, &to));
+    lookout->steps[0].at = now - 31 * SECOND;
+    assert_true(lookout_steps(lookout, 10 * SECOND, &from, &to));
+    assert_int_equal(to.delivered - from.delivered, 500);
+    for (int64_t ago = 30; ago >= 20; ago--)
+        lookout->steps[lookout->step_count++] =
+            (struct lookout_step){.at = now - ago * SECOND, .delivered = 500};
+    assert_true(lookout_steps(lookout, 10 * SECOND, &from, &to));
+    assert_int_equal(from.at, now - 20 * SECOND);
+    assert_int_equal(to.delivered - from.delivered, 0);
+    assert_true(lookout_steps(lookout, 25 * SECOND, &from, &to));
+    assert_int_equal(from.at, now - 25 * SECOND);
+    assert_true(lookout_steps(lookout, 60 * SECOND, &from, &to));
+    assert_int_equal(from.at, now - 31 * SECOND);
+    lookout_clear(lookout);
+    metrics_clear(&pipeline.metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(movement_is_seen_after_a_clock_was_set),
+        cmocka_unit_test(recent_is_what_was_until_now_though_no_step_was_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
