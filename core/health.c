@@ -88,7 +88,12 @@ size_t health_causes(struct pipeline *pipeline, struct view_cause causes[VIEW_CA
         memcpy(add(causes, &count, "store")->reason, reason, VIEW_REASON);
     if (publisher_trouble(pipeline, reason))
         memcpy(add(causes, &count, "publisher")->reason, reason, VIEW_REASON);
-    if (count == 0) /* all else has a cause of its own */
+    if (count > 0)
+        return count;
+    if (atomic_load(&pipeline->claimed_at) == 0) /* drivers may be open before they connect */
+        (void)snprintf(add(causes, &count, "starting")->reason, VIEW_REASON,
+                       "the store has answered no claim yet");
+    else
         add_stall(pipeline, causes, &count);
     return count;
 }

@@ -30,7 +30,7 @@ static int set_up(void **state)
                                  .opened = true};
     gate_init(&pipeline.gate);
     vitals_init(&pipeline.vitals);
-    pipeline.vitals.progressed_at = clock_now() - LONG;
+    pipeline.vitals.progressed_at = pipeline.claimed_at = clock_now() - LONG;
     pthread_mutex_init(&pipeline.tunables_lock, NULL);
     pthread_mutex_init(&pipeline.workers_lock, NULL);
     pthread_mutex_init(&pipeline.lookout.lock, NULL);
@@ -59,6 +59,19 @@ static const char *cause(struct pipeline *pipeline)
 
     assert_true(count < 2);
     return count == 0 ? "" : causes[0].name;
+}
+
+static void open_drivers_are_not_enough_to_be_ready(void **state)
+{
+    struct pipeline *pipeline = *state;
+
+    pipeline->claimed_at = 0;
+    assert_string_equal(cause(pipeline), "starting");
+    vitals_trouble(&pipeline->vitals, TROUBLE_STORE, "no route to host");
+    assert_string_equal(cause(pipeline), "store");
+    vitals_well(&pipeline->vitals, TROUBLE_STORE);
+    pipeline->claimed_at = clock_now();
+    assert_string_equal(cause(pipeline), "");
 }
 
 static void a_count_without_an_answer_is_the_store(void **state)
@@ -158,6 +171,7 @@ static void what_the_publisher_did_not_answer_is_no_progress(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(open_drivers_are_not_enough_to_be_ready, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_count_without_an_answer_is_the_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_ping_that_does_not_return_shows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stall_takes_a_count_after_the_last_movement, set_up,
