@@ -139,7 +139,9 @@ static bool open_until_stopped(struct pipeline *pipeline)
 
     backoff_init(&backoff, OPEN_MIN, OPEN_MAX);
     while (pipeline_phase(pipeline) == PHASE_RUN) {
+        atomic_store(&pipeline->busy_since, clock_now());
         enum outbox_status status = open_drivers(pipeline);
+        atomic_store(&pipeline->busy_since, 0);
         if (status == OUTBOX_OK) {
             vitals_well(&pipeline->vitals, TROUBLE_OPENING);
             atomic_store(&pipeline->opened, true);
