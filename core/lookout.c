@@ -27,11 +27,23 @@ static bool is_running(const struct lookout *lookout)
 
 /* ---- The table ----------------------------------------------------------------------------- */
 
+static enum outbox_status connected(struct lookout *lookout, struct outbox_error *error)
+{
+    struct pipeline *pipeline = lookout->pipeline;
+    int64_t started = clock_now();
+
+    if (lookout->seat.session)
+        return OUTBOX_OK;
+    enum outbox_status status = seat_open(&lookout->seat, pipeline->store, CONNECT_TIMEOUT, error);
+    observe_store(pipeline, STORAGE_CONNECT, started, clock_now(), status);
+    return status;
+}
+
 static enum outbox_status count(struct lookout *lookout, struct outbox_store_stats *stats,
                                 struct outbox_error *error)
 {
     struct pipeline *pipeline = lookout->pipeline;
-    enum outbox_status status = seat_open(&lookout->seat, pipeline->store, CONNECT_TIMEOUT, error);
+    enum outbox_status status = connected(lookout, error);
 
     if (status != OUTBOX_OK)
         return status;
@@ -89,8 +101,12 @@ static int64_t look_at_table(struct lookout *lookout)
         int64_t now = clock_now(), rest = (now - started) * COST_SHARE;
         return now + (rest < COUNT_MAX ? rest : COUNT_MAX);
     }
-    if (status != OUTBOX_INTERRUPTED)
+    if (status != OUTBOX_INTERRUPTED) {
+        if (!atomic_load(&vitals->in_trouble[TROUBLE_LOOKING]))
+            pipeline_log_failure(lookout->pipeline, lookout->pipeline->settings->store.plugin->name,
+                                 "look at the table (keeps trying)", status, &error);
         vitals_trouble(vitals, TROUBLE_LOOKING, error.text);
+    }
     seat_close(&lookout->seat);
     return 0;
 }

@@ -87,6 +87,18 @@ static void a_count_without_an_answer_is_the_store(void **state)
     assert_string_equal(cause(pipeline), "");
 }
 
+static void a_table_that_cannot_be_counted_is_no_cause_while_claims_are_answered(void **state)
+{
+    struct pipeline *pipeline = *state;
+
+    vitals_trouble(&pipeline->vitals, TROUBLE_LOOKING, "statement timeout");
+    assert_string_equal(cause(pipeline), "store");
+    pipeline->claimed_at = clock_now() - SECOND;
+    assert_string_equal(cause(pipeline), "");
+    vitals_trouble(&pipeline->vitals, TROUBLE_STORE, "the connection was closed");
+    assert_string_equal(cause(pipeline), "store");
+}
+
 static void a_ping_that_does_not_return_shows(void **state)
 {
     struct pipeline *pipeline = *state;
@@ -173,11 +185,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(open_drivers_are_not_enough_to_be_ready, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_count_without_an_answer_is_the_store, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_table_that_cannot_be_counted_is_no_cause_while_claims_are_answered, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(a_ping_that_does_not_return_shows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stall_takes_a_count_after_the_last_movement, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_pipeline_at_work_is_not_stalled_while_counting_takes_long, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_pipeline_at_work_is_not_stalled_while_counting_takes_long,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_publisher_did_not_answer_is_no_progress, set_up,
                                         tear_down),
     };
