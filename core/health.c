@@ -40,11 +40,14 @@ static bool store_trouble(struct pipeline *pipeline, char reason[VIEW_REASON])
     int64_t since = lookout_asked_at(&pipeline->lookout);
     int64_t claimed_at = atomic_load(&pipeline->claimed_at);
 
-    if (vitals_reason(&pipeline->vitals, TROUBLE_STORE, reason) ||
-        vitals_reason(&pipeline->vitals, TROUBLE_LOOKING, reason))
+    if (vitals_reason(&pipeline->vitals, TROUBLE_STORE, reason))
+        return true;
+    if (claimed_at != 0 && clock_now() - claimed_at < UNANSWERED)
+        return false; /* counting is slow, or refused, but the store answers */
+    if (vitals_reason(&pipeline->vitals, TROUBLE_LOOKING, reason))
         return true;
     if (since != 0 && since < claimed_at)
-        since = claimed_at; /* counting is slow, but the store answers */
+        since = claimed_at;
     return unanswered(since, "store", reason);
 }
 
@@ -88,7 +91,12 @@ size_t health_causes(struct pipeline *pipeline, struct view_cause causes[VIEW_CA
         memcpy(add(causes, &count, "store")->reason, reason, VIEW_REASON);
     if (publisher_trouble(pipeline, reason))
         memcpy(add(causes, &count, "publisher")->reason, reason, VIEW_REASON);
-    if (count == 0) /* all else has a cause of its own */
+    if (count > 0)
+        return count;
+    if (atomic_load(&pipeline->claimed_at) == 0) /* drivers may be open before they connect */
+        (void)snprintf(add(causes, &count, "starting")->reason, VIEW_REASON,
+                       "the store has answered no claim yet");
+    else
         add_stall(pipeline, causes, &count);
     return count;
 }

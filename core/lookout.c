@@ -27,11 +27,23 @@ static bool is_running(const struct lookout *lookout)
 
 /* ---- The table ----------------------------------------------------------------------------- */
 
+static enum outbox_status connected(struct lookout *lookout, struct outbox_error *error)
+{
+    struct pipeline *pipeline = lookout->pipeline;
+    int64_t started = clock_now();
+
+    if (lookout->seat.session)
+        return OUTBOX_OK;
+    enum outbox_status status = seat_open(&lookout->seat, pipeline->store, CONNECT_TIMEOUT, error);
+    observe_store(pipeline, STORAGE_CONNECT, started, clock_now(), status);
+    return status;
+}
+
 static enum outbox_status count(struct lookout *lookout, struct outbox_store_stats *stats,
                                 struct outbox_error *error)
 {
     struct pipeline *pipeline = lookout->pipeline;
-    enum outbox_status status = seat_open(&lookout->seat, pipeline->store, CONNECT_TIMEOUT, error);
+    enum outbox_status status = connected(lookout, error);
 
     if (status != OUTBOX_OK)
         return status;
@@ -54,15 +66,20 @@ static void keep_count(struct lookout *lookout, const struct outbox_store_stats 
 }
 
 /* Other relays may do all the work: then the oldest due event is another one each time. The clocks
- * and the time that the answer took leave some doubt, so small differences add up first. */
+ * and the time that the answer took leave some doubt, so small differences add up first. An event
+ * that is due since earlier is no movement, but the movement after it counts from there: one came
+ * back, the database's clock was set, or the answer before took long and seemed later than it was.
+ */
 static void judge_table(struct lookout *lookout, int64_t oldest_age, int64_t took)
 {
     int64_t due = clock_now() - oldest_age * MICROSECOND;
 
     lookout->table_waits = oldest_age >= 0;
     lookout->table_moved = !lookout->table_waits || due - lookout->oldest_due > took + DOUBT;
-    if (lookout->table_moved)
-        lookout->oldest_due = lookout->table_waits ? due : 0;
+    if (!lookout->table_waits)
+        lookout->oldest_due = 0;
+    else if (lookout->table_moved || due < lookout->oldest_due)
+        lookout->oldest_due = due;
 }
 
 /* Returns when to look again. */
@@ -84,8 +101,12 @@ static int64_t look_at_table(struct lookout *lookout)
         int64_t now = clock_now(), rest = (now - started) * COST_SHARE;
         return now + (rest < COUNT_MAX ? rest : COUNT_MAX);
     }
-    if (status != OUTBOX_INTERRUPTED)
+    if (status != OUTBOX_INTERRUPTED) {
+        if (!atomic_load(&vitals->in_trouble[TROUBLE_LOOKING]))
+            pipeline_log_failure(lookout->pipeline, lookout->pipeline->settings->store.plugin->name,
+                                 "look at the table (keeps trying)", status, &error);
         vitals_trouble(vitals, TROUBLE_LOOKING, error.text);
+    }
     seat_close(&lookout->seat);
     return 0;
 }
@@ -144,20 +165,26 @@ static void read_storage(const struct metrics *metrics, enum storage_op op,
                            reading);
 }
 
+static void read_step(const struct metrics *metrics, struct lookout_step *step)
+{
+    struct histogram_reading both;
+
+    step->at = clock_now();
+    step->delivered = metrics_read(metrics, EVENTS_DELIVERED, 0);
+    step->failed = metrics_read(metrics, EVENTS_TOTAL, EVENTS_FAILED);
+    metrics_read_histogram(metrics, EVENTS_E2E_LATENCY, 0, &step->e2e);
+    metrics_read_histogram(metrics, PUBLISHER_LATENCY, PUBLISHER_SUCCESS, &step->publish);
+    read_storage(metrics, STORAGE_CLAIM, &step->claim);
+    read_storage(metrics, STORAGE_SETTLE, &step->settle);
+    read_storage(metrics, STORAGE_SETTLE_AND_CLAIM, &both);
+    histogram_join(&step->settle, &both);
+}
+
 static void take_step(struct lookout *lookout)
 {
-    const struct metrics *metrics = &lookout->pipeline->metrics;
-    struct histogram_reading both;
-    struct lookout_step step = {.at = clock_now(),
-                                .delivered = metrics_read(metrics, EVENTS_DELIVERED, 0),
-                                .failed = metrics_read(metrics, EVENTS_TOTAL, EVENTS_FAILED)};
+    struct lookout_step step;
 
-    metrics_read_histogram(metrics, EVENTS_E2E_LATENCY, 0, &step.e2e);
-    metrics_read_histogram(metrics, PUBLISHER_LATENCY, PUBLISHER_SUCCESS, &step.publish);
-    read_storage(metrics, STORAGE_CLAIM, &step.claim);
-    read_storage(metrics, STORAGE_SETTLE, &step.settle);
-    read_storage(metrics, STORAGE_SETTLE_AND_CLAIM, &both);
-    histogram_join(&step.settle, &both);
+    read_step(&lookout->pipeline->metrics, &step);
     pthread_mutex_lock(&lookout->lock);
     lookout->steps[lookout->step_count++ % LOOKOUT_STEPS] = step;
     pthread_mutex_unlock(&lookout->lock);
@@ -239,10 +266,15 @@ int64_t lookout_stuck_for(struct lookout *lookout)
     pthread_mutex_lock(&lookout->lock);
     int64_t since = lookout->stuck_since, counted_at = lookout->counted_at;
     pthread_mutex_unlock(&lookout->lock);
+    int64_t progressed = atomic_load(&lookout->pipeline->vitals.progressed_at);
+    if (since == 0)
+        return 0;
+    if (since < progressed)
+        since = progressed; /* the thread may be counting for long and not have seen it */
     /* A count from before the last movement does not know whether anything still waits. */
     if (counted_at <= since && atomic_load(&lookout->pipeline->vitals.in_flight) == 0)
         return 0;
-    return since ? clock_now() - since : 0;
+    return clock_now() - since;
 }
 
 int64_t lookout_asked_at(const struct lookout *lookout)
@@ -258,16 +290,18 @@ int64_t lookout_pinging_since(const struct lookout *lookout)
 bool lookout_steps(struct lookout *lookout, int64_t ago, struct lookout_step *from,
                    struct lookout_step *to)
 {
+    /* Not the latest step: while a count takes long there is none. */
+    read_step(&lookout->pipeline->metrics, to);
     pthread_mutex_lock(&lookout->lock);
-    uint64_t count = lookout->step_count;
-    uint64_t oldest = count > LOOKOUT_STEPS ? count - LOOKOUT_STEPS : 0;
-    if (count >= 2) {
-        *to = lookout->steps[(count - 1) % LOOKOUT_STEPS];
-        uint64_t at = count - 2;
-        while (at > oldest && to->at - lookout->steps[at % LOOKOUT_STEPS].at < ago)
+    uint64_t at = lookout->step_count;
+    uint64_t oldest = at > LOOKOUT_STEPS ? at - LOOKOUT_STEPS : 0;
+    bool found = at > 0;
+    if (found) {
+        do
             at--;
+        while (at > oldest && to->at - lookout->steps[at % LOOKOUT_STEPS].at < ago);
         *from = lookout->steps[at % LOOKOUT_STEPS];
     }
     pthread_mutex_unlock(&lookout->lock);
-    return count >= 2;
+    return found && to->at - from->at >= LOOK_EVERY / 2; /* less says little */
 }

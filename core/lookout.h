@@ -36,7 +36,7 @@ struct lookout {
     _Atomic int64_t asked_at;      /* when a call of the store began that is not back; 0: none */
     _Atomic int64_t pinging_since; /* the same of the publisher */
     int64_t progress_seen;         /* the thread's own, like what follows */
-    int64_t oldest_due;            /* by our clock, when it last moved */
+    int64_t oldest_due;            /* by our clock; the earliest since it last moved */
     bool table_waits, table_moved; /* by the last count: due events, and others than before */
     int64_t pinged_at;
     pthread_mutex_t lock; /* of what follows */
@@ -72,8 +72,8 @@ int64_t lookout_asked_at(const struct lookout *lookout);
 /* When a call of the publisher began that has not returned; 0: none is out. */
 int64_t lookout_pinging_since(const struct lookout *lookout);
 
-/* The latest step and the one `ago` nanoseconds before it, or the oldest there is. False if there
- * are no two yet. */
+/* The figures now, and the step of `ago` nanoseconds before, or the oldest there is. False until
+ * one is half a second old. */
 bool lookout_steps(struct lookout *lookout, int64_t ago, struct lookout_step *from,
                    struct lookout_step *to);
 

@@ -144,6 +144,6 @@ void observe_settled(struct pipeline *pipeline, const struct settled_batch *batc
     if (batch->counts->dead > 0)
         remember_dead(&pipeline->vitals, batch);
     atomic_fetch_sub_explicit(&pipeline->vitals.in_flight, batch->count, memory_order_relaxed);
-    if (batch->count > batch->counts->released)
+    if (batch->count > batch->counts->released + batch->counts->unknown)
         atomic_store_explicit(&pipeline->vitals.progressed_at, now, memory_order_relaxed);
 }

@@ -139,7 +139,9 @@ static bool open_until_stopped(struct pipeline *pipeline)
 
     backoff_init(&backoff, OPEN_MIN, OPEN_MAX);
     while (pipeline_phase(pipeline) == PHASE_RUN) {
+        atomic_store(&pipeline->busy_since, clock_now());
         enum outbox_status status = open_drivers(pipeline);
+        atomic_store(&pipeline->busy_since, 0);
         if (status == OUTBOX_OK) {
             vitals_well(&pipeline->vitals, TROUBLE_OPENING);
             atomic_store(&pipeline->opened, true);
@@ -185,6 +187,21 @@ static bool start_workers(struct pipeline *pipeline)
     return true;
 }
 
+/* Their sessions are closed beside the lock: a driver that does not return from it holds up nobody
+ * who stops the relay or asks how it fares. */
+static void clear_workers(struct pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->workers_lock);
+    struct worker *workers = pipeline->workers;
+    uint64_t count = pipeline->worker_count;
+    pipeline->workers = NULL;
+    pipeline->worker_count = 0;
+    pthread_mutex_unlock(&pipeline->workers_lock);
+    for (uint64_t i = 0; i < count; i++)
+        worker_clear(&workers[i]);
+    free(workers);
+}
+
 static void close_all(struct pipeline *pipeline)
 {
     for (uint64_t i = 0; i < pipeline->worker_count; i++)
@@ -193,13 +210,7 @@ static void close_all(struct pipeline *pipeline)
     /* First the publisher: until it is closed its threads may still look at claimed events. */
     if (pipeline->publisher)
         pipeline->publisher_ops->close(pipeline->publisher);
-    pthread_mutex_lock(&pipeline->workers_lock);
-    for (uint64_t i = 0; i < pipeline->worker_count; i++)
-        worker_clear(&pipeline->workers[i]);
-    free(pipeline->workers);
-    pipeline->workers = NULL;
-    pipeline->worker_count = 0;
-    pthread_mutex_unlock(&pipeline->workers_lock);
+    clear_workers(pipeline);
     if (pipeline->store)
         pipeline->store_ops->close(pipeline->store);
 }

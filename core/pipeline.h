@@ -71,7 +71,7 @@ struct pipeline {
 
     struct seat keeper_seat;
 
-    pthread_mutex_t workers_lock; /* held where the array is made, freed, or used from outside */
+    pthread_mutex_t workers_lock; /* held where the array comes, goes, or is used from outside */
     struct worker *workers;
     uint64_t worker_count;
     _Atomic uint64_t live_workers;

@@ -83,14 +83,21 @@ static json_t *latencies(const struct view_pipeline *pipeline)
 
 static json_t *estimated(uint32_t flags)
 {
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } figures[] = {
+        {OUTBOX_ESTIMATED_PENDING, "pending"},
+        {OUTBOX_ESTIMATED_DELIVERED, "delivered"},
+        {OUTBOX_ESTIMATED_DEAD, "dead"},
+    };
     json_t *names = json_array();
 
-    if (flags & OUTBOX_ESTIMATED_PENDING)
-        (void)json_array_append_new(names, json_string("pending"));
-    if (flags & OUTBOX_ESTIMATED_DELIVERED)
-        (void)json_array_append_new(names, json_string("delivered"));
-    if (flags & OUTBOX_ESTIMATED_DEAD)
-        (void)json_array_append_new(names, json_string("dead"));
+    for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++)
+        if ((flags & figures[i].flag) && !append(names, json_string(figures[i].name))) {
+            json_decref(names);
+            return NULL;
+        }
     return names;
 }
 

@@ -68,6 +68,10 @@ def test_who_waits_for_the_publisher_is_healthy_but_not_ready(sqlite, folder):
     sqlite.to({"driver": "file", "path": str(path)}).relay.start()
     http = Http(sqlite.relay)
     sqlite.put()
+    wait_until(
+        lambda: any("missing" in cause["reason"] for cause in http.pipeline()["causes"]),
+        "it says what the publisher misses",
+    )
     said = http.wait_ready(503)
     assert said["status"] == "not ready"
     (cause,) = [c for c in said["pipelines"]["p"]["causes"] if c["cause"] in ("publisher", "starting")]

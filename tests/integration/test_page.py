@@ -199,6 +199,16 @@ def test_a_relay_that_does_not_answer_is_said_to(outbox, new_tab, browser):
     tab.close()
 
 
+def test_a_relay_that_answers_again_is_said_to(sample, new_tab):
+    tab = new_tab()
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=HASTE)
+    tab.open(sample.url)
+    tab.evaluate("window.ask = fetch; window.fetch = () => Promise.reject(new Error('away')); 0")
+    tab.wait("document.getElementById('news').textContent === 'The relay does not answer.'")
+    tab.evaluate("window.fetch = window.ask; 0")
+    tab.wait("document.getElementById('news').textContent === 'The relay answers again.'")
+
+
 def test_a_page_that_nobody_sees_asks_nothing(sample, new_tab):
     tab = new_tab()
     tab.call("Page.addScriptToEvaluateOnNewDocument", source=HASTE)
