@@ -90,3 +90,24 @@ def test_time_that_may_be_missing_is_warned_of(database, new):
     done = new({"available_at": "due"}).run("check", "--connect")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "column due of table `events` allows NULL" in done.stdout
+
+
+def test_ids_beyond_what_is_signed_keep_their_order(database, new, outbox):
+    """As UUID_SHORT() makes them where server_id is 128 or more. The relay reads on behind what others hold, and
+    comes upon nothing again."""
+    create(database, "bigint unsigned")
+    ids = [2**63 - 40 + number for number in range(200)]
+    for id in ids:
+        database.execute("INSERT INTO events (id, type, payload) VALUES (%s, 't', 'p')", (id,))
+    held = ids[50:60]
+    other = database.connect()
+    database.begin(other)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM events WHERE id IN %s FOR UPDATE", (held,))
+    relay = new({})
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {str(id): 1 for id in ids if id not in held}
+    other.rollback()
+    database.disconnect(other)
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {str(id): 1 for id in ids}
