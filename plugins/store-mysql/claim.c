@@ -165,7 +165,8 @@ static enum outbox_status select_some(struct outbox_session *session, struct cla
 }
 
 /* Goes on behind what others hold or were just quicker to take, until the claim is full or nothing
- * is left. The end of that is only for what cannot be: many thousands of events in other hands. */
+ * is left. With many thousands of events in other hands it ends before, and the next claim goes on
+ * from there; one from the start would not, and is what tells that nothing is left. */
 enum { STATEMENTS_MAX = 64 };
 
 static void read_on(const struct table *table, struct scan *scan)
@@ -181,13 +182,14 @@ static enum outbox_status select_events(struct outbox_session *session, struct c
                                         struct position from, struct outbox_error *error)
 {
     const struct claim *claim = plan->claim;
+    bool from_start = plan->request->flags & OUTBOX_CLAIM_FROM_START;
     enum outbox_status status = OUTBOX_OK;
     size_t room = held_list(session, from, POSITION_LAST);
     uint64_t wanted = (uint64_t)clamp(plan->request->max_events, (int64_t)room);
     uint64_t enough = wanted - wanted / 8; /* not worth another statement */
     plan->scan = (struct scan){.from = from, .last = POSITION_FIRST};
     bool more = true;
-    for (int i = 0; i < STATEMENTS_MAX && status == OUTBOX_OK && more; i++) {
+    for (int i = 0; (i < STATEMENTS_MAX || from_start) && status == OUTBOX_OK && more; i++) {
         uint64_t before = plan->scan.found;
         uint64_t most = wanted - claim->public.count + plan->scan.tied;
         status = select_some(session, plan, wanted, (int64_t)most, error);

@@ -138,3 +138,19 @@ def test_relay_reads_on_behind_what_another_one_holds(table, outbox, new_relay):
     )  # fmt: skip
     first.kill()
     wait_until(lambda: table.count() == 0, lambda: second.log_tail())
+
+
+def test_run_once_gets_past_any_number_of_events_in_other_hands(table, outbox, new_relay):
+    database = table.database
+    table.insert_many(65 * FIRST_CLAIM)
+    other = database.connect()
+    with other.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")  # locks no gaps
+        cursor.execute("BEGIN")
+        cursor.execute(f"SELECT payload FROM {table.name} FOR UPDATE")
+    free = table.insert()
+    relay = new_relay(outbox.to_file(table, claim={"workers": 1}))
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {free: 1}
+    other.rollback()
+    database.disconnect(other)
