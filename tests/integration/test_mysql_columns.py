@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 import pytest
 
 from harness.engines import every_mysql
+from harness.waiting import wait_until
 
 pytestmark = every_mysql
 
@@ -111,3 +112,31 @@ def test_ids_beyond_what_is_signed_keep_their_order(database, new, outbox):
     database.disconnect(other)
     assert relay.once() == 0, relay.log_tail()
     assert outbox.delivered.counts() == {str(id): 1 for id in ids}
+
+
+def test_sequence_that_may_be_missing_hides_no_event(database, new):
+    """No index orders by it, and a place in the order of claims it is none."""
+    create(database, more="number bigint NULL,", index="")
+    relay = new({"seq": "number"}, claim={"mode": "hold", "poll_max": "50ms"})
+    relay.start()
+    for id, number in ((1, 9), (2, None), (3, None), (4, 7)):
+        database.execute("INSERT INTO events (id, type, payload, number) VALUES (%s, 't', 'p', %s)", (id, number))
+        wait_until(
+            lambda: database.value("SELECT COUNT(*) FROM events WHERE status = 'PENDING'") == 0,
+            lambda: relay.log_tail(), meanwhile=relay.assert_running,
+        )  # fmt: skip
+    relay.stop()
+
+
+@pytest.mark.parametrize("key", ["UNIQUE KEY (id)", "KEY (id)"])
+def test_event_without_an_id_is_warned_of_and_never_claimed(database, new, outbox, key):
+    """It could not be settled."""
+    database.execute(
+        f"CREATE TABLE events (id int NULL, type varchar(99), payload text, status {PLAIN}, {key})"
+    )
+    database.execute("INSERT INTO events (id, type, payload) VALUES (NULL, 't', 'p'), (1, 't', 'p')")
+    relay = new({})
+    assert "column id of table `events` allows NULL" in relay.run("check", "--connect").stdout
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {"1": 1}
+    assert database.execute("SELECT status FROM events ORDER BY id") == [("PENDING",), ("DELIVERED",)]
