@@ -83,7 +83,8 @@ enum outbox_status claim_abandon(struct outbox_session *session, struct outbox_c
 #define LOOK_SIZE 1000
 
 static enum outbox_status run_look(struct outbox_session *session, enum statement look,
-                                   struct position low, int64_t most, struct outbox_error *error)
+                                   struct position low, int64_t most, int64_t *cost,
+                                   struct outbox_error *error)
 {
     static const char what[] = "look for late events in";
     MYSQL_STMT *statement;
@@ -93,24 +94,27 @@ static enum outbox_status run_look(struct outbox_session *session, enum statemen
     if (session->table.locks_by_key)
         parameter_integer(session, most);
     enum outbox_status status = statement_run(session, look, size, what, &statement, error);
-    return status == OUTBOX_OK ? found_read(session, statement, what, error) : status;
+    if (status == OUTBOX_OK)
+        status = found_read(session, statement, what, error);
+    *cost += statement_cost(session);
+    return status;
 }
 
 /* Finds the first event before `low` that is in no hands, if there is one. What others hold stands
  * there as well, so as much is read as it takes to get past it. */
 static enum outbox_status find_late(struct outbox_session *session, struct position low,
-                                    struct outbox_error *error)
+                                    int64_t *cost, struct outbox_error *error)
 {
     bool by_key = session->table.locks_by_key;
     enum outbox_status status = OUTBOX_OK;
     (void)held_list(session, POSITION_FIRST, low);
     for (int64_t most = LOOK_SIZE; status == OUTBOX_OK; most *= 4) {
         if (by_key)
-            status = run_look(session, STATEMENT_LOOK, low, most, error);
+            status = run_look(session, STATEMENT_LOOK, low, most, cost, error);
         int64_t candidates = (int64_t)session->found.count;
         if (status != OUTBOX_OK || (by_key && candidates == 0))
             break;
-        status = run_look(session, STATEMENT_LOOK_FREE, low, most, error);
+        status = run_look(session, STATEMENT_LOOK_FREE, low, most, cost, error);
         if (!by_key || session->found.count > 0 || candidates < most)
             break;
     }
@@ -123,18 +127,17 @@ static enum outbox_status look_below(struct outbox_session *session, struct clai
                                      struct outbox_error *error)
 {
     struct watermark *watermark = &session->store->pending;
-    int64_t started = now(session);
-    if (!table_has_places(&session->table) || !watermark_look(watermark, started))
+    int64_t cost = 0;
+    if (!table_has_places(&session->table) || !watermark_look(watermark, now(session)))
         return OUTBOX_OK;
-    enum outbox_status status = find_late(session, plan->low, error);
-    int64_t ended = now(session), cost = ended - started - session->trip;
+    enum outbox_status status = find_late(session, plan->low, &cost, error);
     bool found = status == OUTBOX_OK && session->found.count > 0;
     if (found) {
         watermark_lower(watermark, session->found.list[0].position);
         plan->low = watermark_read(watermark, &plan->ticket);
         cost *= 2; /* the claim that follows walks the same way */
     }
-    watermark_looked(watermark, ended, cost > 0 ? cost : 0);
+    watermark_looked(watermark, now(session), cost);
     return status;
 }
 
