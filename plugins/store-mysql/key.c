@@ -303,7 +303,7 @@ static bool keep_row(const struct table *table, struct found_list *found, const 
     struct found *kept = &found->list[found->count];
     *kept = (struct found){.key = {.created_ts = row->created_ts},
                            .position = POSITION_FIRST,
-                           .attempts = row->attempts};
+                           .attempts = row->nulls[ATTEMPTS] ? 0 : row->attempts};
     if (is_number(key_kind(table))) {
         kept->key.number = row->key_number;
     } else {

@@ -140,3 +140,25 @@ def test_event_without_an_id_is_warned_of_and_never_claimed(database, new, outbo
     assert relay.once() == 0, relay.log_tail()
     assert outbox.delivered.counts() == {"1": 1}
     assert database.execute("SELECT status FROM events ORDER BY id") == [("PENDING",), ("DELIVERED",)]
+
+
+def test_lease_whose_attempts_are_missing_ends_with_the_others(database, new):
+    """It has none, however many the one before it has had."""
+    create(
+        database, more="tries int NULL, due timestamp(6) NOT NULL DEFAULT NOW(6), owner varchar(128) NULL,"
+        " since timestamp(6) NULL,", status="varchar(10) NOT NULL DEFAULT 'PENDING'",
+        index=", KEY (status, due, id)",
+    )  # fmt: skip
+    database.execute(
+        "INSERT INTO events (id, type, payload, status, tries, owner, since) VALUES"
+        " (1, 't', 'p', 'DELIVERING', 99, 'x', NOW(6) - INTERVAL 1 DAY),"
+        " (2, 't', 'p', 'DELIVERING', NULL, 'x', NOW(6) - INTERVAL 1 DAY)"
+    )
+    columns = {"attempts": "tries", "available_at": "due", "locked_by": "owner", "locked_at": "since"}
+    relay = new(columns, claim={"mode": "lease"})
+    relay.start()
+    said = "expired leases were ended"
+    wait_until(lambda: relay.logged(said), lambda: relay.log_tail(), meanwhile=relay.assert_running)
+    relay.stop()
+    (line,) = relay.logged(said)
+    assert (line["pending"], line["dead"]) == (1, 1)
