@@ -83,7 +83,8 @@ enum outbox_status claim_abandon(struct outbox_session *session, struct outbox_c
 #define LOOK_SIZE 1000
 
 static enum outbox_status run_look(struct outbox_session *session, enum statement look,
-                                   struct position low, int64_t most, struct outbox_error *error)
+                                   struct position low, int64_t most, int64_t *cost,
+                                   struct outbox_error *error)
 {
     static const char what[] = "look for late events in";
     MYSQL_STMT *statement;
@@ -93,24 +94,27 @@ static enum outbox_status run_look(struct outbox_session *session, enum statemen
     if (session->table.locks_by_key)
         parameter_integer(session, most);
     enum outbox_status status = statement_run(session, look, size, what, &statement, error);
-    return status == OUTBOX_OK ? found_read(session, statement, what, error) : status;
+    if (status == OUTBOX_OK)
+        status = found_read(session, statement, what, error);
+    *cost += statement_cost(session);
+    return status;
 }
 
 /* Finds the first event before `low` that is in no hands, if there is one. What others hold stands
  * there as well, so as much is read as it takes to get past it. */
 static enum outbox_status find_late(struct outbox_session *session, struct position low,
-                                    struct outbox_error *error)
+                                    int64_t *cost, struct outbox_error *error)
 {
     bool by_key = session->table.locks_by_key;
     enum outbox_status status = OUTBOX_OK;
     (void)held_list(session, POSITION_FIRST, low);
     for (int64_t most = LOOK_SIZE; status == OUTBOX_OK; most *= 4) {
         if (by_key)
-            status = run_look(session, STATEMENT_LOOK, low, most, error);
+            status = run_look(session, STATEMENT_LOOK, low, most, cost, error);
         int64_t candidates = (int64_t)session->found.count;
         if (status != OUTBOX_OK || (by_key && candidates == 0))
             break;
-        status = run_look(session, STATEMENT_LOOK_FREE, low, most, error);
+        status = run_look(session, STATEMENT_LOOK_FREE, low, most, cost, error);
         if (!by_key || session->found.count > 0 || candidates < most)
             break;
     }
@@ -123,18 +127,17 @@ static enum outbox_status look_below(struct outbox_session *session, struct clai
                                      struct outbox_error *error)
 {
     struct watermark *watermark = &session->store->pending;
-    int64_t started = now(session);
-    if (!table_has_places(&session->table) || !watermark_look(watermark, started))
+    int64_t cost = 0;
+    if (!table_has_places(&session->table) || !watermark_look(watermark, now(session)))
         return OUTBOX_OK;
-    enum outbox_status status = find_late(session, plan->low, error);
-    int64_t ended = now(session), cost = ended - started - session->trip;
+    enum outbox_status status = find_late(session, plan->low, &cost, error);
     bool found = status == OUTBOX_OK && session->found.count > 0;
     if (found) {
         watermark_lower(watermark, session->found.list[0].position);
         plan->low = watermark_read(watermark, &plan->ticket);
         cost *= 2; /* the claim that follows walks the same way */
     }
-    watermark_looked(watermark, ended, cost > 0 ? cost : 0);
+    watermark_looked(watermark, now(session), cost);
     return status;
 }
 
@@ -165,7 +168,8 @@ static enum outbox_status select_some(struct outbox_session *session, struct cla
 }
 
 /* Goes on behind what others hold or were just quicker to take, until the claim is full or nothing
- * is left. The end of that is only for what cannot be: many thousands of events in other hands. */
+ * is left. With many thousands of events in other hands it ends before, and the next claim goes on
+ * from there; one from the start would not, and is what tells that nothing is left. */
 enum { STATEMENTS_MAX = 64 };
 
 static void read_on(const struct table *table, struct scan *scan)
@@ -181,13 +185,14 @@ static enum outbox_status select_events(struct outbox_session *session, struct c
                                         struct position from, struct outbox_error *error)
 {
     const struct claim *claim = plan->claim;
+    bool from_start = plan->request->flags & OUTBOX_CLAIM_FROM_START;
     enum outbox_status status = OUTBOX_OK;
     size_t room = held_list(session, from, POSITION_LAST);
     uint64_t wanted = (uint64_t)clamp(plan->request->max_events, (int64_t)room);
     uint64_t enough = wanted - wanted / 8; /* not worth another statement */
     plan->scan = (struct scan){.from = from, .last = POSITION_FIRST};
     bool more = true;
-    for (int i = 0; i < STATEMENTS_MAX && status == OUTBOX_OK && more; i++) {
+    for (int i = 0; (i < STATEMENTS_MAX || from_start) && status == OUTBOX_OK && more; i++) {
         uint64_t before = plan->scan.found;
         uint64_t most = wanted - claim->public.count + plan->scan.tied;
         status = select_some(session, plan, wanted, (int64_t)most, error);

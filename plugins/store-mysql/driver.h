@@ -225,6 +225,10 @@ enum outbox_status statement_fetch(struct outbox_session *session, MYSQL_STMT *s
                                    const char *what, bool *more,
                                    struct outbox_error *error) OUTBOX_MUST_USE;
 
+/* What the last statement has cost the server until now: neither its preparation nor the way to the
+ * server and back. Nanoseconds. */
+int64_t statement_cost(const struct outbox_session *session);
+
 /* For what is asked rarely and answers little: calls `take` for each row with its values as text,
  * NULL for SQL NULL. */
 enum { ANSWER_COLUMNS = 10 };
@@ -389,6 +393,7 @@ struct outbox_session {
     bool maintains;      /* holds the lock of the table's maintainer */
     bool local_time;     /* its time zone is the server's, and not UTC */
     uint64_t max_packet; /* of what the server takes */
+    int64_t sent;        /* when the last statement was */
     int64_t trip;        /* the least that a statement took: the way to the server and back */
     struct table table;
     MYSQL_STMT *statements[STATEMENT_COUNT][SIZES];

@@ -166,12 +166,12 @@ static enum outbox_status execute(struct outbox_session *session, MYSQL_STMT *st
     assert(mysql_stmt_param_count(statement) == parameters->count);
     for (size_t i = 0; i < parameters->count; i++)
         parameters->binds[i] = bind_of(&parameters->values[i]);
-    int64_t started = now(session);
+    session->sent = now(session);
     session->in_transaction = true;
     if ((parameters->count > 0 && mysql_stmt_bind_param(statement, parameters->binds) != 0) ||
         mysql_stmt_execute(statement) != 0)
         return failed(session, statement, what, error);
-    int64_t took = now(session) - started;
+    int64_t took = now(session) - session->sent;
     if (took < session->trip)
         session->trip = took;
     return OUTBOX_OK;
@@ -182,6 +182,7 @@ enum outbox_status statement_run(struct outbox_session *session, enum statement 
                                  struct outbox_error *error)
 {
     enum outbox_status status = refuse(session, what, error);
+    session->sent = now(session);
     if (status != OUTBOX_OK)
         return status;
     MYSQL_STMT **prepared = &session->statements[statement][size];
@@ -209,6 +210,12 @@ enum outbox_status statement_fetch(struct outbox_session *session, MYSQL_STMT *s
     }
     /* What the server says ends the answer: a limit of time, a deadlock. */
     return failed(session, statement, what, error);
+}
+
+int64_t statement_cost(const struct outbox_session *session)
+{
+    int64_t cost = now(session) - session->sent - session->trip;
+    return cost > 0 ? cost : 0;
 }
 
 void statements_close(struct outbox_session *session)

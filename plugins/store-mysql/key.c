@@ -113,10 +113,15 @@ void keys_push_span(struct outbox_session *session, const struct keys *keys)
 
 /* ---- Places in the order of claims -------------------------------------------------------- */
 
-/* A signed number whose order is that of unsigned bytes. */
-static int64_t ordered(uint64_t big_endian)
+/* A signed number whose order is that of unsigned ones; and back. */
+static int64_t ordered(uint64_t number)
 {
-    return (int64_t)(be64toh(big_endian) ^ (UINT64_C(1) << 63));
+    return (int64_t)(number ^ (UINT64_C(1) << 63));
+}
+
+static uint64_t unordered(int64_t number)
+{
+    return (uint64_t)number ^ (UINT64_C(1) << 63);
 }
 
 void position_tie(const struct table *table, struct position *position, int64_t number,
@@ -131,8 +136,11 @@ void position_tie(const struct table *table, struct position *position, int64_t 
         return;
     case KIND_UUID_BYTES:
         memcpy(halves, bytes, sizeof(halves));
-        position->tie = ordered(halves[0]);
+        position->tie = ordered(be64toh(halves[0]));
         position->rest = be64toh(halves[1]);
+        return;
+    case KIND_UNSIGNED:
+        position->tie = ordered((uint64_t)number);
         return;
     default:
         position->tie = number;
@@ -171,10 +179,13 @@ static void push_tie(struct outbox_session *session, struct position position, c
         parameter_instant(session, position.tie);
         return;
     case KIND_UUID_BYTES:
-        halves[0] = htobe64((uint64_t)position.tie ^ (UINT64_C(1) << 63));
+        halves[0] = htobe64(unordered(position.tie));
         halves[1] = htobe64(position.rest);
         memcpy(bytes, halves, sizeof(halves));
         parameter_bytes(session, (struct outbox_slice){bytes, 16});
+        return;
+    case KIND_UNSIGNED:
+        parameter_unsigned(session, unordered(position.tie));
         return;
     default:
         parameter_integer(session, position.tie);
@@ -254,6 +265,7 @@ static void bind_tie(const struct table *table, struct row *row)
     } else {
         bind->buffer_type = MYSQL_TYPE_LONGLONG;
         bind->buffer = &row->tie;
+        bind->is_unsigned = kind == KIND_UNSIGNED;
     }
 }
 
@@ -291,7 +303,7 @@ static bool keep_row(const struct table *table, struct found_list *found, const 
     struct found *kept = &found->list[found->count];
     *kept = (struct found){.key = {.created_ts = row->created_ts},
                            .position = POSITION_FIRST,
-                           .attempts = row->attempts};
+                           .attempts = row->nulls[ATTEMPTS] ? 0 : row->attempts};
     if (is_number(key_kind(table))) {
         kept->key.number = row->key_number;
     } else {

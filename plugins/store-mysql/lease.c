@@ -97,8 +97,7 @@ static enum outbox_status find_oldest(struct outbox_session *session, struct pos
     struct watermark *watermark = &session->store->leases;
     uint64_t ticket, unused;
     MYSQL_STMT *statement;
-    int64_t started = now(session);
-    bool whole = watermark_look(watermark, started);
+    bool whole = watermark_look(watermark, now(session));
     struct position low = watermark_read(watermark, &ticket);
     struct position pending = watermark_read(&session->store->pending, &unused);
     parameters_start(session);
@@ -107,9 +106,8 @@ static enum outbox_status find_oldest(struct outbox_session *session, struct pos
         statement_run(session, STATEMENT_OLDEST_LEASE, 0, what, &statement, error);
     if (status == OUTBOX_OK)
         status = found_read(session, statement, what, error);
-    int64_t ended = now(session), cost = ended - started - session->trip;
     if (whole)
-        watermark_looked(watermark, ended, cost > 0 ? cost : 0);
+        watermark_looked(watermark, now(session), statement_cost(session));
     if (status != OUTBOX_OK)
         return status;
     *any = session->found.count > 0;

@@ -114,12 +114,14 @@ static void check_columns(struct reader *reader, const struct outbox_store *stor
                    names->column[role],
                    role == ROLE_SEQ ? ": events of the same instant may have no order" : "");
     }
-    if (table->columns[ROLE_AVAILABLE_AT].nullable)
-        report(
-            reader, OUTBOX_LOG_WARN,
-            "column %s of table %s allows NULL: an event that has none is never claimed; make it "
-            "NOT NULL, with a default",
-            names->column[ROLE_AVAILABLE_AT], names->table);
+    const enum role needed[] = {table->key, ROLE_AVAILABLE_AT};
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (table->columns[needed[i]].nullable)
+            report(reader, OUTBOX_LOG_WARN,
+                   "column %s of table %s allows NULL: an event that has none is never claimed; "
+                   "make it NOT NULL%s",
+                   names->column[needed[i]], names->table,
+                   needed[i] == ROLE_AVAILABLE_AT ? ", with a default" : "");
     if (table->local_time)
         report(
             reader, OUTBOX_LOG_INFO,

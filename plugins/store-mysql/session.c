@@ -72,6 +72,29 @@ enum outbox_status session_wait_for_tables(struct outbox_session *session, int s
     return command_run(session, sql, "set up the session for", error);
 }
 
+static void take_switch(void *context, const char *const values[ANSWER_COLUMNS])
+{
+    *(bool *)context = values[1] && strcasecmp(values[1], "ON") == 0;
+}
+
+/* With it MariaDB fails a claim that comes upon an event which somebody else has changed meanwhile,
+ * also under READ COMMITTED. Not every version has it. */
+static enum outbox_status leave_snapshots(struct outbox_session *session,
+                                          struct outbox_error *error)
+{
+    static const char what[] = "set up the session for";
+    bool is_on = false;
+    if (!session->is_mariadb)
+        return OUTBOX_OK;
+    parameters_start(session);
+    enum outbox_status status =
+        ask(session, "SHOW SESSION VARIABLES LIKE 'innodb_snapshot_isolation'", what, take_switch,
+            &is_on, error);
+    if (status != OUTBOX_OK || !is_on)
+        return status;
+    return command_run(session, "SET SESSION innodb_snapshot_isolation = OFF", what, error);
+}
+
 /* Nothing is left to what the server has for its sessions: a limit on the rows of a SELECT, or on
  * the kind of an UPDATE, must not come between claiming and settling, and some servers pay no heed
  * to the character set that the client asks for.
@@ -104,6 +127,8 @@ static enum outbox_status set_up(struct outbox_session *session, bool endless,
                    session->is_mariadb ? "tx_isolation" : "transaction_isolation", LOCK_WAIT,
                    longest_wait(limit), own);
     enum outbox_status status = command_run(session, sql, "set up the session for", error);
+    if (status == OUTBOX_OK)
+        status = leave_snapshots(session, error);
     parameters_start(session);
     if (status == OUTBOX_OK)
         status = ask(session, "SELECT @@max_allowed_packet", "set up the session for", take_limit,

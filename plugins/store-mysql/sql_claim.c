@@ -109,6 +109,13 @@ static void add_not_held(struct builder *sql)
     ADD(sql, ")) IS NOT TRUE");
 }
 
+/* What has no key could be published and never settled. */
+static void add_can_be_settled(struct builder *sql)
+{
+    if (sql->table->columns[sql->table->key].nullable)
+        ADD(sql, " AND t.%s IS NOT NULL", sql->column[sql->table->key]);
+}
+
 enum stretch { FROM_START, FROM_HERE, BEFORE_HERE };
 
 /* FROM the table, the stretch of it in order; the bound unless it is from the start, then what is
@@ -122,6 +129,7 @@ static void add_stretch(struct builder *sql, enum stretch stretch)
     if (stretch != FROM_START)
         add_bound(sql, stretch == BEFORE_HERE);
     add_window(sql);
+    add_can_be_settled(sql);
     add_not_held(sql);
     add_order(sql, 't');
 }

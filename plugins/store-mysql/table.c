@@ -308,7 +308,7 @@ static enum outbox_status read_indexes(struct outbox_session *session,
         judge_index(examination);
     struct table *table = examination->table;
     judge_deletion(session, table);
-    if (!table->claim_index && table_has(table, ROLE_SEQ))
+    if (!table->claim_index && table_has(table, ROLE_SEQ) && !table->columns[ROLE_SEQ].nullable)
         table->tie = ROLE_SEQ;
     else if (!table->claim_index && !table_has(table, ROLE_AVAILABLE_AT))
         table->tie = ROLE_EVENT_ID;

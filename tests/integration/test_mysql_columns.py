@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 import pytest
 
 from harness.engines import every_mysql
+from harness.waiting import wait_until
 
 pytestmark = every_mysql
 
@@ -90,3 +91,74 @@ def test_time_that_may_be_missing_is_warned_of(database, new):
     done = new({"available_at": "due"}).run("check", "--connect")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "column due of table `events` allows NULL" in done.stdout
+
+
+def test_ids_beyond_what_is_signed_keep_their_order(database, new, outbox):
+    """As UUID_SHORT() makes them where server_id is 128 or more. The relay reads on behind what others hold, and
+    comes upon nothing again."""
+    create(database, "bigint unsigned")
+    ids = [2**63 - 40 + number for number in range(200)]
+    for id in ids:
+        database.execute("INSERT INTO events (id, type, payload) VALUES (%s, 't', 'p')", (id,))
+    held = ids[50:60]
+    other = database.connect()
+    database.begin(other)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM events WHERE id IN %s FOR UPDATE", (held,))
+    relay = new({})
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {str(id): 1 for id in ids if id not in held}
+    other.rollback()
+    database.disconnect(other)
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {str(id): 1 for id in ids}
+
+
+def test_sequence_that_may_be_missing_hides_no_event(database, new):
+    """No index orders by it, and a place in the order of claims it is none."""
+    create(database, more="number bigint NULL,", index="")
+    relay = new({"seq": "number"}, claim={"mode": "hold", "poll_max": "50ms"})
+    relay.start()
+    for id, number in ((1, 9), (2, None), (3, None), (4, 7)):
+        database.execute("INSERT INTO events (id, type, payload, number) VALUES (%s, 't', 'p', %s)", (id, number))
+        wait_until(
+            lambda: database.value("SELECT COUNT(*) FROM events WHERE status = 'PENDING'") == 0,
+            lambda: relay.log_tail(), meanwhile=relay.assert_running,
+        )  # fmt: skip
+    relay.stop()
+
+
+@pytest.mark.parametrize("key", ["UNIQUE KEY (id)", "KEY (id)"])
+def test_event_without_an_id_is_warned_of_and_never_claimed(database, new, outbox, key):
+    """It could not be settled."""
+    database.execute(
+        f"CREATE TABLE events (id int NULL, type varchar(99), payload text, status {PLAIN}, {key})"
+    )
+    database.execute("INSERT INTO events (id, type, payload) VALUES (NULL, 't', 'p'), (1, 't', 'p')")
+    relay = new({})
+    assert "column id of table `events` allows NULL" in relay.run("check", "--connect").stdout
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {"1": 1}
+    assert database.execute("SELECT status FROM events ORDER BY id") == [("PENDING",), ("DELIVERED",)]
+
+
+def test_lease_whose_attempts_are_missing_ends_with_the_others(database, new):
+    """It has none, however many the one before it has had."""
+    create(
+        database, more="tries int NULL, due timestamp(6) NOT NULL DEFAULT NOW(6), owner varchar(128) NULL,"
+        " since timestamp(6) NULL,", status="varchar(10) NOT NULL DEFAULT 'PENDING'",
+        index=", KEY (status, due, id)",
+    )  # fmt: skip
+    database.execute(
+        "INSERT INTO events (id, type, payload, status, tries, owner, since) VALUES"
+        " (1, 't', 'p', 'DELIVERING', 99, 'x', NOW(6) - INTERVAL 1 DAY),"
+        " (2, 't', 'p', 'DELIVERING', NULL, 'x', NOW(6) - INTERVAL 1 DAY)"
+    )
+    columns = {"attempts": "tries", "available_at": "due", "locked_by": "owner", "locked_at": "since"}
+    relay = new(columns, claim={"mode": "lease"})
+    relay.start()
+    said = "expired leases were ended"
+    wait_until(lambda: relay.logged(said), lambda: relay.log_tail(), meanwhile=relay.assert_running)
+    relay.stop()
+    (line,) = relay.logged(said)
+    assert (line["pending"], line["dead"]) == (1, 1)

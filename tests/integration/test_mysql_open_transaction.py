@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 
 import pytest
 
+from harness.distance import Distance
 from harness.engines import every_mysql
 from harness.fleet import Fleet
 from harness.settings import events
@@ -138,3 +139,48 @@ def test_relay_reads_on_behind_what_another_one_holds(table, outbox, new_relay):
     )  # fmt: skip
     first.kill()
     wait_until(lambda: table.count() == 0, lambda: second.log_tail())
+
+
+def test_run_once_gets_past_any_number_of_events_in_other_hands(table, outbox, new_relay):
+    database = table.database
+    table.insert_many(65 * FIRST_CLAIM)
+    other = database.connect()
+    with other.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")  # locks no gaps
+        cursor.execute("BEGIN")
+        cursor.execute(f"SELECT payload FROM {table.name} FOR UPDATE")
+    free = table.insert()
+    relay = new_relay(outbox.to_file(table, claim={"workers": 1}))
+    assert relay.once() == 0, relay.log_tail()
+    assert outbox.delivered.counts() == {free: 1}
+    other.rollback()
+    database.disconnect(other)
+
+
+def test_server_far_away_makes_no_event_wait_that_came_late(own_table, outbox, new_relay):
+    """Looking below the watermark costs the server next to nothing, however long the way there is: it is done
+    again soon. It comes upon an event in other hands each time, and has to look whether any other is free."""
+    table = own_table
+    database = table.database
+    table.insert(available_in=-100)
+    other = database.connect()
+    with other.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")  # locks no gaps
+        cursor.execute("BEGIN")
+        cursor.execute(f"SELECT payload FROM {table.name} FOR UPDATE")
+    with Distance(database.server.port, 0.025) as way:
+        url = database.server.url(database.name, tcp=True).replace(
+            f":{database.server.port}/", f":{way.port}/"
+        )
+        claim = {"workers": 1, "poll_max": "10ms"}
+        relay = new_relay(outbox.to_null(table, store={"url": url}, claim=claim))
+        relay.start()
+        for count in (1, 2):
+            table.insert(available_in=-50 * (count - 1))
+            wait_until(
+                lambda: table.count("status = 'DELIVERED'") == count,
+                lambda: relay.log_tail(), timeout=None if count == 1 else 4, meanwhile=relay.assert_running,
+            )  # fmt: skip
+        relay.kill()
+    other.rollback()
+    database.disconnect(other)

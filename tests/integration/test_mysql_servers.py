@@ -2,11 +2,14 @@
 SPDX-License-Identifier: MIT
 """
 
+import threading
+
 import pytest
 
 from harness.brokers.webhook import Webhook
 from harness.engines import every_mysql
 from harness.settings import need
+from harness.waiting import wait_until
 
 pytestmark = every_mysql
 
@@ -68,3 +71,48 @@ def test_server_that_ignores_the_client_s_character_set_alters_no_text(engine, o
     server.close()
     assert status == 0, relay.log_tail()
     assert outbox.delivered.payload(event_id).decode() == "gr\u00fc\u00dfe \U0001f600"
+
+
+class Changing:
+    """A program that writes to an event, again and again."""
+
+    def __init__(self, table, event_id):
+        self._sql = f"UPDATE {table.name} SET updated_at = NOW(6) WHERE {table.is_id(event_id)}"
+        self._database = table.database
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def _run(self):
+        connection = self._database.connect()
+        with connection.cursor() as cursor:
+            while not self._over.is_set():
+                cursor.execute(self._sql)
+        self._database.disconnect(connection)
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+
+def test_event_that_is_changed_all_the_time_fails_no_claim(table, outbox, new_relay):
+    """Not where MariaDB is told, as it is from 11.6 on, to fail who locks what was changed meanwhile."""
+    database = table.database
+    if not database.execute("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"):
+        pytest.skip("this server has no innodb_snapshot_isolation")
+    database.execute("SET GLOBAL innodb_snapshot_isolation = ON")
+    for _ in range(40):
+        table.insert(b"x" * 500_000)  # so that the claim takes its time
+    changed = table.insert(b"x")
+    relay = new_relay(outbox.to_null(table))
+    relay.start()
+    with Changing(table, changed):
+        wait_until(
+            lambda: table.count("status = 'PENDING'") == 0, lambda: relay.log_tail(), timeout=10,
+            meanwhile=relay.assert_running,
+        )  # fmt: skip
+    relay.stop()
+    assert not relay.logged("Record has changed", level="error"), relay.log_tail()
