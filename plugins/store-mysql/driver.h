@@ -146,6 +146,7 @@ enum statement {
     STATEMENT_ENQUEUE,
     STATEMENT_STATS,
     STATEMENT_SMALL_STATS,
+    STATEMENT_ESTIMATE,
     STATEMENT_OLD_DELIVERED, /* finished events that are old: a look, in the order of claims */
     STATEMENT_OLD_DEAD,
     STATEMENT_LOCK_DELIVERED, /* of a list of keys those that are old and free */
@@ -231,7 +232,7 @@ int64_t statement_cost(const struct outbox_session *session);
 
 /* For what is asked rarely and answers little: calls `take` for each row with its values as text,
  * NULL for SQL NULL. */
-enum { ANSWER_COLUMNS = 10 };
+enum { ANSWER_COLUMNS = 12 };
 typedef void take_row(void *context, const char *const values[ANSWER_COLUMNS]);
 enum outbox_status ask(struct outbox_session *session, const char *sql, const char *what,
                        take_row *take, void *context, struct outbox_error *error) OUTBOX_MUST_USE;

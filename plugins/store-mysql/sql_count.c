@@ -55,14 +55,24 @@ void add_stats(struct builder *sql)
     add_oldest_age(sql);
 }
 
-/* Delivered, dead, being delivered. */
+/* Delivered, dead, being delivered, pending. */
 void add_small_stats(struct builder *sql)
 {
-    static const enum state counted[] = {STATE_DELIVERED, STATE_DEAD, STATE_DELIVERING};
-    for (int i = 0; i < 3; i++) {
+    static const enum state counted[] = {STATE_DELIVERED, STATE_DEAD, STATE_DELIVERING,
+                                         STATE_PENDING};
+    for (int i = 0; i < 4; i++) {
         ADD(sql, "%s COUNT(CASE WHEN ", i == 0 ? "SELECT" : ",");
         add_is(sql, counted[i]);
         ADD(sql, " THEN 1 END)");
     }
     ADD(sql, " FROM %s AS t", sql->name);
+}
+
+/* How many are pending, as the server reckons: the plan of a count. */
+void add_estimate(struct builder *sql)
+{
+    ADD(sql, "EXPLAIN FORMAT = TRADITIONAL SELECT 1 FROM %s AS t", sql->name);
+    add_forced(sql);
+    ADD(sql, " WHERE ");
+    add_is(sql, STATE_PENDING);
 }

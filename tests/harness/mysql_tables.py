@@ -103,9 +103,21 @@ class MysqlTable:
             cursor.execute("COMMIT")
 
     def insert_many(self, count, payload_size=64, spread=0):
-        connection = self.database.connect()
-        self.load(connection, count, size=payload_size, spread=spread)
-        connection.close()
+        """Events that the server makes; quick, for load. `spread` as in load()."""
+        made = "UNHEX(REPLACE(UUID(), '-', ''))" if self.binary_ids else "UUID()"
+        digits = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
+        places = range(len(str(count)))
+        number = " + ".join(f"d{place}.d * {10**place}" for place in places)
+        tables = " JOIN ".join(f"({digits}) AS d{place}" for place in places)
+        self.database.execute(
+            f"INSERT INTO {self.name} (event_id, event_type, partition_key, payload, available_at)"
+            f" SELECT {made}, 'test.load', CONCAT('k', ({number}) %% 10), REPEAT('x', %s),"
+            f" NOW(6) - INTERVAL FLOOR(RAND() * %s) MICROSECOND FROM {tables} WHERE {number} < %s",
+            (payload_size, int(spread * 1e6), count),
+        )
+
+    def analyze(self):
+        self.database.execute(f"ANALYZE TABLE {self.name}")
 
     def insert_stream(self, count, type, size=64, keys=10):
         connection = self.database.connect()

@@ -112,6 +112,10 @@ class Table:
         """Events whose ids the server makes; quick, for load."""
         self.database.execute(PLAIN.format(table=self.name), (payload_size, count))
 
+    def analyze(self):
+        """What the planner reckons with is up to date."""
+        self.database.execute(f"ANALYZE {self.name}")
+
     def insert_stream(self, count, type, size=64, keys=10):
         """Events of one type whose payloads begin with their own ids, for tests that look at what
         arrived; their keys are k0, k1 and so on, by turns."""
