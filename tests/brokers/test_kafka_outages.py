@@ -2,9 +2,7 @@
 SPDX-License-Identifier: MIT
 """
 
-import time
-
-from harness.settings import SANITIZE, events
+from harness.settings import events
 
 from kafka_outbox import all_delivered, assert_uncharged, kafka, new_outbox, statuses, topic_name
 
@@ -72,15 +70,14 @@ def test_silent_broker_is_away_before_the_deadline_and_charges_nothing(
     kafka.pause()
     try:
         outbox.add(*stream_of(500, first=50))
-        outbox.relay.wait_logged("the pipeline pauses", timeout=10 if SANITIZE == "none" else 30)
+        outbox.relay.wait_logged("the pipeline pauses")
         outbox.relay.wait_logged("no broker can be reached")
         outbox.wait("given back", lambda rows: "DELIVERING" not in statuses(rows))
         assert_uncharged(outbox.rows())
     finally:
         kafka.resume()
-    back_at = time.monotonic()
     outbox.wait("all is delivered", all_delivered)
-    assert time.monotonic() - back_at < (10 if SANITIZE == "none" else 60)
+    assert not outbox.relay.logged("no acknowledgement within publish.timeout")
     assert_uncharged(outbox.rows())
     assert_ordered_and_complete(kafka, topic_name, 550)
     assert len(outbox.relay.logged("no broker can be reached", level="warn")) <= 2
