@@ -98,6 +98,39 @@ def test_each_relay_sees_who_else_works_at_its_table(place, new):
     second.kill()
 
 
+def test_that_it_cannot_be_told_hides_no_count_and_stops_nothing(own_table, outbox, new_relay):
+    """On PostgreSQL. An idle relay needs to read who holds events for nothing else."""
+    database, name = own_table.database, own_table.name
+    database.execute(
+        "DROP ROLE IF EXISTS blinkered; CREATE ROLE blinkered LOGIN;"
+        f"GRANT SELECT, UPDATE ON {name} TO blinkered"
+    )
+    store = {"url": database.url.replace("postgres@", "blinkered@")}
+    relay = new_relay(outbox.to_null(own_table, store=store), http=LISTEN).start()
+    http = Http(relay)
+    http.wait_pipeline(lambda p: p["holders"] and p["holders"]["relays"] == [], "nobody holds any")
+    columns = ", ".join(
+        column for (column,) in database.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+            " AND attname <> 'locked_by'", (name,),
+        )
+    )  # fmt: skip
+    database.execute(
+        f"REVOKE SELECT ON {name} FROM blinkered; GRANT SELECT ({columns}) ON {name} TO blinkered"
+    )
+    http.wait_pipeline(lambda p: p["holders"]["relays"] is None, "it is not known any more")
+    own_table.insert(b"later", available_in=3600)
+    http.wait_pipeline(lambda p: p["table"]["scheduled"] == 1, "events are still counted")
+    assert "permission denied" in http.pipeline()["holders"]["reason"]
+    assert "permission denied" in http.get("/").body.decode()
+    http.wait_ready()
+    done = relay.run("stats")
+    assert done.returncode == 0 and "permission denied" in done.stderr, done
+    database.execute(f"GRANT SELECT ON {name} TO blinkered")
+    http.wait_pipeline(lambda p: p["holders"]["relays"] == [], "it is known again")
+    relay.stop()
+
+
 # ---- on SQLite ------------------------------------------------------------------------------------
 
 
