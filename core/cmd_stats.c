@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "driver.h"
+#include "holders.h"
 #include "table.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct watched {
     const struct pipeline_config *pipeline;
     struct store_link link;
     struct sample before, now;
+    struct holders holders;
     char reason[DRIVER_REASON]; /* why there is no sample now, "" if there is */
 };
 
@@ -55,14 +57,18 @@ static void take_sample(struct watched *watched)
     struct outbox_error error = OUTBOX_ERROR_INIT;
 
     watched->before = watched->now;
+    watched->holders = (struct holders){.count = 0};
     watched->now.time = 0;
     watched->reason[0] = '\0';
-    if (read_stats(watched, &error) == OUTBOX_OK) {
-        watched->now.time = clock_now();
+    if (read_stats(watched, &error) != OUTBOX_OK) {
+        (void)driver_reason(&error, watched->reason);
+        store_link_disconnect(&watched->link);
         return;
     }
-    (void)driver_reason(&error, watched->reason);
-    store_link_disconnect(&watched->link);
+    watched->now.time = clock_now();
+    if (holders_read(&watched->holders, watched->link.ops, watched->link.session, NULL, &error) ==
+        OUTBOX_UNAVAILABLE)
+        store_link_disconnect(&watched->link);
 }
 
 /* Events a second that were delivered since the sample before; negative where that cannot be told:
@@ -112,6 +118,8 @@ static json_t *pipeline_json(const struct watched *watched, bool rates)
         count_json(stats->delivered), "dead", count_json(stats->dead), "oldest_age_seconds",
         stats->oldest_age < 0 ? json_null() : json_real((double)stats->oldest_age / 1e6),
         "estimated", estimates_json(stats->estimated));
+    if (entry)
+        (void)json_object_set_new(entry, "holders", holders_json(&watched->holders));
     if (entry && rates)
         (void)json_object_set_new(entry, "delivered_per_second",
                                   rate < 0 ? json_null() : json_real(rate));
@@ -150,6 +158,17 @@ static void add_row(struct table *table, const struct watched *watched, bool rat
     table_cell(table, known && rate >= 0 ? rate_text : NULL);
 }
 
+static int finish_table(struct table *table)
+{
+    bool printed = table && table_print(table, stdout);
+
+    table_free(&table);
+    if (printed)
+        return CLI_DONE;
+    cli_error("out of memory for the table");
+    return CLI_FAILED;
+}
+
 static int print_table(const struct watch *watch)
 {
     static const struct table_column columns[] = {
@@ -162,13 +181,58 @@ static int print_table(const struct watch *watch)
         add_row(table, &watch->all[i], watch->again);
     if (watch->again && isatty(STDOUT_FILENO))
         (void)fputs("\033[H\033[2J", stdout);
-    bool printed = table && table_print(table, stdout);
-    table_free(&table);
-    if (!printed) {
-        cli_error("out of memory for the table");
-        return CLI_FAILED;
+    return finish_table(table);
+}
+
+static void add_holders(struct table *table, const struct watched *watched)
+{
+    char number[TABLE_NUMBER];
+
+    for (size_t i = 0; i < watched->holders.count; i++) {
+        const struct holder *holder = &watched->holders.list[i];
+        table_cell(table, watched->pipeline->name);
+        table_cell(table, holder->name[0] ? holder->name : NULL);
+        table_count(table, (int64_t)holder->events, watched->holders.partial);
+        table_count(table, (int64_t)holder->claims, watched->holders.partial);
+        table_cell(table, table_age(holder->held_for, number));
     }
-    return CLI_DONE;
+}
+
+/* Nothing where nobody holds an event. */
+static int print_holders(const struct watch *watch)
+{
+    static const struct table_column columns[] = {
+        {"PIPELINE", false}, {"HELD BY", false}, {"EVENTS", true}, {"CLAIMS", true}, {"FOR", true}};
+    bool any = false;
+
+    for (size_t i = 0; i < watch->count; i++)
+        any = any || watch->all[i].holders.count > 0;
+    if (!any)
+        return CLI_DONE;
+    struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+    for (size_t i = 0; table && i < watch->count; i++)
+        add_holders(table, &watch->all[i]);
+    (void)fputs("\n", stdout);
+    return finish_table(table);
+}
+
+static int print_tables(const struct watch *watch)
+{
+    int status = print_table(watch);
+    return status == CLI_DONE ? print_holders(watch) : status;
+}
+
+/* That a store cannot know who holds events is no trouble. */
+static void say_trouble(const struct watched *watched)
+{
+    const struct holders *holders = &watched->holders;
+    const char *reason = watched->reason;
+
+    if (!reason[0] && holders->status != OUTBOX_UNSUPPORTED)
+        reason = holders->reason;
+    if (reason[0])
+        cli_error("pipeline '%s', store '%s': %s", watched->pipeline->name,
+                  watched->pipeline->store.plugin->name, reason);
 }
 
 static int show(struct watch *watch)
@@ -177,17 +241,15 @@ static int show(struct watch *watch)
 
     for (size_t i = 0; i < watch->count; i++)
         take_sample(&watch->all[i]);
-    if ((watch->json ? print_json(watch) : print_table(watch)) != CLI_DONE)
+    if ((watch->json ? print_json(watch) : print_tables(watch)) != CLI_DONE)
         return CLI_FAILED;
     (void)fflush(stdout);
     for (size_t i = 0; i < watch->count; i++) {
         const struct watched *watched = &watch->all[i];
-        if (!watched->reason[0])
-            continue;
-        status = CLI_FAILED;
+        if (watched->reason[0])
+            status = CLI_FAILED;
         if (!watch->json)
-            cli_error("pipeline '%s', store '%s': %s", watched->pipeline->name,
-                      watched->pipeline->store.plugin->name, watched->reason);
+            say_trouble(watched);
     }
     return status;
 }
@@ -274,7 +336,8 @@ const struct cli_command command_stats = {
     .name = "stats",
     .summary = "count events by state",
     .about = "Counts the events of every pipeline by state. '~' marks an estimate, '-' what the\n"
-             "store cannot tell. OLDEST is the age of the oldest event that is due.",
+             "store cannot tell. OLDEST is the age of the oldest event that is due. Who holds\n"
+             "events that are being delivered stands below, where the database knows it.",
     .example = "  outbox-relay stats -c relay.json --watch 5",
     .common = CLI_CONFIG | CLI_PIPELINE | CLI_JSON,
     .flags = flags,

@@ -222,9 +222,7 @@ static struct outbox_claim_request claim_request(struct worker *worker, char *to
         worker->claim_limit = FIRST_CLAIM;
     if (worker->claim_limit > tunables->batch_size)
         worker->claim_limit = tunables->batch_size;
-    (void)snprintf(token, TOKEN_MAX + 1, TOKEN_PREFIX "%s:%016llx%08llx",
-                   pipeline->config->relay_id, (unsigned long long)worker->token_seed,
-                   (unsigned long long)++worker->claim_number);
+    lease_token_make(token, pipeline->config->relay_id, worker->token_seed, ++worker->claim_number);
     return (struct outbox_claim_request){
         .size = sizeof(struct outbox_claim_request),
         .max_events = worker->claim_limit,

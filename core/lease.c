@@ -6,6 +6,29 @@
 
 #include "clock.h"
 
+#include <inttypes.h>
+
+void lease_token_make(char token[TOKEN_MAX + 1], const char *relay_id, uint64_t seed,
+                      uint64_t number)
+{
+    (void)snprintf(token, TOKEN_MAX + 1, TOKEN_PREFIX "%s:%016" PRIx64 "%08" PRIx64, relay_id, seed,
+                   number);
+}
+
+/* An id has no colon in it. */
+struct outbox_slice lease_token_relay(struct outbox_slice token)
+{
+    const size_t prefix = strlen(TOKEN_PREFIX);
+    const struct outbox_slice none = {NULL, 0};
+
+    if (!token.data || token.len <= prefix || memcmp(token.data, TOKEN_PREFIX, prefix) != 0)
+        return none;
+    const char *id = token.data + prefix, *end = memchr(id, ':', (size_t)token.len - prefix);
+    if (!end || end == id)
+        return none;
+    return (struct outbox_slice){id, (uint64_t)(end - id)};
+}
+
 void lease_book_init(struct lease_book *book)
 {
     book->head = NULL;

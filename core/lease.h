@@ -14,6 +14,13 @@
 #define TOKEN_PREFIX "outbox-relay:"
 #define TOKEN_MAX 120
 
+void lease_token_make(char token[TOKEN_MAX + 1], const char *relay_id, uint64_t seed,
+                      uint64_t number);
+
+/* The id of the relay that made the token; absent if that was no relay of this make. Points into
+ * the token. */
+struct outbox_slice lease_token_relay(struct outbox_slice token);
+
 /* Of one claim. The book's lock guards it while it is in the book. */
 struct lease {
     struct lease *next;

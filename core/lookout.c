@@ -82,6 +82,27 @@ static void judge_table(struct lookout *lookout, int64_t oldest_age, int64_t too
         lookout->oldest_due = due;
 }
 
+/* Who holds events is shown beside the counts; that it cannot be told is, too, and hurts nothing
+ * else, unless it is the session that is lost. */
+static enum outbox_status look_at_holders(struct lookout *lookout, struct outbox_error *error)
+{
+    struct pipeline *pipeline = lookout->pipeline;
+    struct holders holders;
+    int64_t started = clock_now();
+
+    atomic_store(&lookout->asked_at, started);
+    enum outbox_status status = holders_read(&holders, pipeline->store_ops, lookout->seat.session,
+                                             pipeline->config->relay_id, error);
+    if (status == OUTBOX_INTERRUPTED)
+        return status;
+    if (status != OUTBOX_UNSUPPORTED)
+        observe_store(pipeline, STORAGE_HOLDERS, started, clock_now(), status);
+    pthread_mutex_lock(&lookout->lock);
+    lookout->holders = holders;
+    pthread_mutex_unlock(&lookout->lock);
+    return status == OUTBOX_UNAVAILABLE ? status : OUTBOX_OK;
+}
+
 /* Returns when to look again. */
 static int64_t look_at_table(struct lookout *lookout)
 {
@@ -92,12 +113,15 @@ static int64_t look_at_table(struct lookout *lookout)
 
     atomic_store(&lookout->asked_at, started);
     enum outbox_status status = count(lookout, &stats, &error);
-    atomic_store(&lookout->asked_at, 0);
     if (status == OUTBOX_OK) {
-        vitals_well(vitals, TROUBLE_LOOKING);
         if (lookout->pipeline->store_ops->stats)
             keep_count(lookout, &stats);
         judge_table(lookout, stats.oldest_age, clock_now() - started);
+        status = look_at_holders(lookout, &error);
+    }
+    atomic_store(&lookout->asked_at, 0);
+    if (status == OUTBOX_OK) {
+        vitals_well(vitals, TROUBLE_LOOKING);
         int64_t now = clock_now(), rest = (now - started) * COST_SHARE;
         return now + (rest < COUNT_MAX ? rest : COUNT_MAX);
     }
@@ -259,6 +283,13 @@ bool lookout_stats(struct lookout *lookout, struct outbox_store_stats *stats, in
     *counted_at = lookout->counted_at;
     pthread_mutex_unlock(&lookout->lock);
     return *counted_at != 0;
+}
+
+void lookout_holders(struct lookout *lookout, struct holders *holders)
+{
+    pthread_mutex_lock(&lookout->lock);
+    *holders = lookout->holders;
+    pthread_mutex_unlock(&lookout->lock);
 }
 
 int64_t lookout_stuck_for(struct lookout *lookout)

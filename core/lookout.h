@@ -9,6 +9,7 @@
 #define CORE_LOOKOUT_H
 
 #include "bell.h"
+#include "holders.h"
 #include "seat.h"
 #include "telemetry/metrics.h"
 
@@ -41,7 +42,8 @@ struct lookout {
     int64_t pinged_at;
     pthread_mutex_t lock; /* of what follows */
     struct outbox_store_stats stats;
-    int64_t counted_at;                       /* 0: never */
+    int64_t counted_at; /* 0: never */
+    struct holders holders;
     int64_t stuck_since;                      /* events wait and nothing has moved; 0: not so */
     struct lookout_step steps[LOOKOUT_STEPS]; /* a ring */
     uint64_t step_count;
@@ -62,6 +64,8 @@ void lookout_clear(struct lookout *lookout);
 
 /* False if the table was never counted. */
 bool lookout_stats(struct lookout *lookout, struct outbox_store_stats *stats, int64_t *counted_at);
+
+void lookout_holders(struct lookout *lookout, struct holders *holders);
 
 /* How long events have waited while nothing moved, in nanoseconds; 0: not so. */
 int64_t lookout_stuck_for(struct lookout *lookout);

@@ -102,6 +102,7 @@ static void read_pipeline(struct pipeline *pipeline, struct view_pipeline *view)
     read_latencies(&pipeline->lookout, view);
     view->counted = lookout_stats(&pipeline->lookout, &view->table, &counted_at);
     view->counted_ago = view->counted ? clock_now() - counted_at : 0;
+    lookout_holders(&pipeline->lookout, &view->holders);
     view->dead_count = vitals_read_dead(&pipeline->vitals, view->dead_events);
     read_counters(&pipeline->store_host, view);
     read_counters(&pipeline->publisher_host, view);

@@ -7,6 +7,8 @@
 #ifndef CORE_VIEW_H
 #define CORE_VIEW_H
 
+#include "holders.h"
+
 #include <outbox/store.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +60,7 @@ struct view_pipeline {
     bool counted;
     int64_t counted_ago; /* nanoseconds */
     struct outbox_store_stats table;
+    struct holders holders;
 
     struct view_dead dead_events[VIEW_DEAD]; /* newest first */
     size_t dead_count;

@@ -152,15 +152,15 @@ static json_t *counters(const struct view_pipeline *pipeline)
 static json_t *pipeline_figures(const struct view_pipeline *pipeline)
 {
     return json_pack(
-        "{s:o, s:o, s:o, s:s, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-        cli_json_text(pipeline->name), "store", cli_json_text(pipeline->store), "publisher",
+        "{s:o, s:o, s:o, s:s, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "name", cli_json_text(pipeline->name), "store", cli_json_text(pipeline->store), "publisher",
         cli_json_text(pipeline->publisher), "mode", pipeline->mode, "workers",
         (json_int_t)pipeline->workers, "state", state_name(pipeline->state), "ready",
         pipeline->cause_count == 0, "causes", figures_causes(pipeline), "in_flight",
         since_start(pipeline->in_flight), "delivered_rate", seconds(pipeline->delivered_rate),
         "failed_rate", seconds(pipeline->failed_rate), "totals", totals(pipeline), "latency",
-        latencies(pipeline), "table", table(pipeline), "dead_events", dead_events(pipeline),
-        "counters", counters(pipeline));
+        latencies(pipeline), "table", table(pipeline), "holders", holders_json(&pipeline->holders),
+        "dead_events", dead_events(pipeline), "counters", counters(pipeline));
 }
 
 static json_t *pipelines(const struct view *view)

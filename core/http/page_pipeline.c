@@ -5,6 +5,7 @@
 #include "page_pipeline.h"
 
 #include "html.h"
+#include "page_holders.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -302,6 +303,7 @@ void page_write_pipeline(FILE *out, const struct view_pipeline *pipeline, size_t
     write_totals(out, pipeline);
     write_table(out, pipeline);
     (void)fputs("</div>\n", out);
+    page_write_holders(out, &pipeline->holders);
     write_dead_events(out, pipeline);
     (void)fputs("</section>\n", out);
 }

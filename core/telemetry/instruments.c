@@ -19,8 +19,9 @@ static const double sizes[] = {1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5
 
 static const char *const attempt_statuses[] = {"success", "failed", NULL};
 static const char *const storage_statuses[] = {"success", "error", NULL};
-static const char *const storage_ops[] = {"claim", "settle", "settle_and_claim", "renew",   "reap",
-                                          "stats", "prune",  "partitions",       "connect", NULL};
+static const char *const storage_ops[] = {
+    "claim",   "settle", "settle_and_claim", "renew",   "reap", "stats",
+    "holders", "prune",  "partitions",       "connect", NULL};
 static const char *const outcomes[] = {"acked", "retry",      "unknown", "rejected",
                                        "away",  "unsendable", NULL};
 static const char *const figures[] = {"pending", "dead", NULL};

@@ -213,6 +213,25 @@ struct outbox_partition {
 /* Called for each, in the order in which it was done. What it gets is valid during the call. */
 typedef void outbox_partition_change(void *context, const struct outbox_partition *partition);
 
+/* ---- Who works at the table, since 1.5 ------------------------------------------------------ */
+
+enum outbox_holders_bound {
+    OUTBOX_HOLDERS_MAX = 64,      /* entries that one call emits at most */
+    OUTBOX_HOLDER_TOKEN_MAX = 120 /* characters of a token that an entry shows at most */
+};
+
+/* What is held under one token of a claim. */
+struct outbox_holder {
+    uint64_t size;
+    struct outbox_slice token; /* as the table has it, whoever wrote it; absent: it names none */
+    uint64_t events;
+    int64_t held_for; /* microseconds by the database's clock since the earliest of these events was
+                         claimed or its lease renewed, never negative; -1: not known */
+};
+
+/* Called for each. What it gets is valid during the call. */
+typedef void outbox_holder_seen(void *context, const struct outbox_holder *holder);
+
 enum outbox_schema_action {
     OUTBOX_SCHEMA_CHECK = 1, /* looks, changes nothing */
     OUTBOX_SCHEMA_PRINT = 2, /* emits the SQL that APPLY would run; needs no server */
@@ -363,6 +382,15 @@ struct outbox_store_ops {
                                      const struct outbox_partition_request *request,
                                      outbox_partition_change *emit, void *context,
                                      struct outbox_error *error);
+
+    /* O, since 1.5. Tells under which tokens events are DELIVERING, those held longest first; none
+     * if none are. Changes nothing. Reads a bounded number of rows, through the index that finds
+     * expired leases, never the history: *partial is 1 if there may be more to tell than was, and 0
+     * if that was all. UNSUPPORTED, having emitted nothing, where the database does not know it
+     * (mode hold; a table that nothing can be leased in) or could not tell it cheaply (no such
+     * index). The relay shows the error's text to people. */
+    enum outbox_status (*holders)(struct outbox_session *session, outbox_holder_seen *emit,
+                                  void *context, uint32_t *partial, struct outbox_error *error);
 };
 
 #ifdef __cplusplus

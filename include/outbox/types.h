@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define OUTBOX_ABI_MAJOR 1
-#define OUTBOX_ABI_MINOR 4
+#define OUTBOX_ABI_MINOR 5
 
 #if defined(__GNUC__)
 #define OUTBOX_MUST_USE __attribute__((warn_unused_result))

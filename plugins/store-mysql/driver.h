@@ -147,6 +147,7 @@ enum statement {
     STATEMENT_STATS,
     STATEMENT_SMALL_STATS,
     STATEMENT_ESTIMATE,
+    STATEMENT_HOLDERS,
     STATEMENT_OLD_DELIVERED, /* finished events that are old: a look, in the order of claims */
     STATEMENT_OLD_DEAD,
     STATEMENT_LOCK_DELIVERED, /* of a list of keys those that are old and free */
@@ -170,6 +171,9 @@ static inline size_t size_count(unsigned size)
 
 /* Rows beyond this are estimated, not counted. */
 #define STATS_CAP 100000
+
+/* Leases beyond this are not looked at to tell who holds them. */
+#define HOLDERS_CAP 20000
 
 /* malloc'ed; NULL if memory ran out. */
 char *sql_text(enum statement statement, size_t count, const struct outbox_store *store,
@@ -519,6 +523,8 @@ enum outbox_status prune_maintain(struct outbox_session *session, uint32_t wante
                                   uint32_t *granted, struct outbox_error *error);
 enum outbox_status stats_read(struct outbox_session *session, struct outbox_store_stats *stats,
                               struct outbox_error *error);
+enum outbox_status holders_read(struct outbox_session *session, outbox_holder_seen *emit,
+                                void *context, uint32_t *partial, struct outbox_error *error);
 enum outbox_status schema_act(struct outbox_store *store, struct outbox_session *session,
                               uint32_t action, outbox_schema_line *emit, void *context,
                               struct outbox_error *error);

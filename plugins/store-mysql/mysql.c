@@ -239,6 +239,15 @@ static enum outbox_status stats(struct outbox_session *session, struct outbox_st
     return status;
 }
 
+static enum outbox_status holders(struct outbox_session *session, outbox_holder_seen *emit,
+                                  void *context, uint32_t *partial, struct outbox_error *error)
+{
+    session_enter(session);
+    enum outbox_status status = holders_read(session, emit, context, partial, error);
+    session_leave(session);
+    return status;
+}
+
 static enum outbox_status prune(struct outbox_session *session,
                                 const struct outbox_prune_request *request,
                                 struct outbox_prune_result *result, struct outbox_error *error)
@@ -290,6 +299,7 @@ static const struct outbox_store_ops ops = {
     .prune = prune,
     .maintain = maintain,
     .partitions = partitions,
+    .holders = holders,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "mysql", .version = "0.1.0",

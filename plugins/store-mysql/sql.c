@@ -135,6 +135,7 @@ char *sql_text(enum statement statement, size_t count, const struct outbox_store
         [STATEMENT_STATS] = add_stats,
         [STATEMENT_SMALL_STATS] = add_small_stats,
         [STATEMENT_ESTIMATE] = add_estimate,
+        [STATEMENT_HOLDERS] = add_holders,
         [STATEMENT_OLD_DELIVERED] = add_old_delivered,
         [STATEMENT_OLD_DEAD] = add_old_dead,
         [STATEMENT_LOCK_DELIVERED] = add_lock_delivered,

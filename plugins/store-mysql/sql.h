@@ -64,7 +64,7 @@ sql_builder add_claim, add_claim_first, add_look, add_look_free;
 sql_builder add_lease, add_delivered, add_mixed, add_leases_of, add_renew, add_oldest_lease,
     add_expired, add_reap_dead, add_reap_returned;
 sql_builder add_enqueue;
-sql_builder add_stats, add_small_stats, add_estimate;
+sql_builder add_stats, add_small_stats, add_estimate, add_holders;
 sql_builder add_old_delivered, add_old_dead, add_lock_delivered, add_lock_dead, add_delete,
     add_count_old;
 

@@ -76,3 +76,19 @@ void add_estimate(struct builder *sql)
     ADD(sql, " WHERE ");
     add_is(sql, STATE_PENDING);
 }
+
+/* Of each token, those held longest first: itself, its events, microseconds since the oldest lease.
+ */
+void add_holders(struct builder *sql)
+{
+    ADD(sql,
+        "SELECT token, COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(since), NOW(6))"
+        " FROM (SELECT LEFT(t.%s, %d) AS token, t.%s AS since FROM %s AS t",
+        sql->column[ROLE_LOCKED_BY], OUTBOX_HOLDER_TOKEN_MAX, sql->column[ROLE_LOCKED_AT],
+        sql->name);
+    add_forced(sql);
+    ADD(sql, " WHERE ");
+    add_is(sql, STATE_DELIVERING);
+    ADD(sql, " LIMIT %d) AS held GROUP BY token ORDER BY MIN(since) LIMIT %d", HOLDERS_CAP + 1,
+        OUTBOX_HOLDERS_MAX + 1);
+}

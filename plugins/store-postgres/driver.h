@@ -175,6 +175,7 @@ enum statement {
     STATEMENT_ENQUEUE,
     STATEMENT_STATS,
     STATEMENT_SMALL_STATS,
+    STATEMENT_HOLDERS,
     STATEMENT_PRUNE,
     STATEMENT_COUNT_OLD,
     STATEMENT_COUNT
@@ -182,6 +183,9 @@ enum statement {
 
 /* Rows beyond this are estimated, not counted. */
 #define STATS_CAP 100000
+
+/* Leases beyond this are not looked at to tell who holds them. */
+#define HOLDERS_CAP 20000
 
 /* malloc'ed; NULL if memory ran out. */
 char *sql_text(enum statement statement, const struct outbox_store *store,
@@ -411,6 +415,8 @@ enum outbox_status enqueue_events(struct outbox_session *session,
                                   struct outbox_error *error);
 enum outbox_status stats_read(struct outbox_session *session, struct outbox_store_stats *stats,
                               struct outbox_error *error);
+enum outbox_status holders_read(struct outbox_session *session, outbox_holder_seen *emit,
+                                void *context, uint32_t *partial, struct outbox_error *error);
 enum outbox_status prune_events(struct outbox_session *session,
                                 const struct outbox_prune_request *request,
                                 struct outbox_prune_result *result, struct outbox_error *error);

@@ -183,6 +183,13 @@ static enum outbox_status stats(struct outbox_session *session, struct outbox_st
     return stats_read(session, counts, error);
 }
 
+static enum outbox_status holders(struct outbox_session *session, outbox_holder_seen *emit,
+                                  void *context, uint32_t *partial, struct outbox_error *error)
+{
+    session_enter(session);
+    return holders_read(session, emit, context, partial, error);
+}
+
 static enum outbox_status prune(struct outbox_session *session,
                                 const struct outbox_prune_request *request,
                                 struct outbox_prune_result *result, struct outbox_error *error)
@@ -230,6 +237,7 @@ static const struct outbox_store_ops ops = {
     .prune = prune,
     .maintain = maintain,
     .partitions = partitions,
+    .holders = holders,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "postgres", .version = "0.1.0",

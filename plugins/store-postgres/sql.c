@@ -77,6 +77,7 @@ char *sql_text(enum statement statement, const struct outbox_store *store,
         [STATEMENT_ENQUEUE] = sql_enqueue,
         [STATEMENT_STATS] = sql_stats,
         [STATEMENT_SMALL_STATS] = sql_small_stats,
+        [STATEMENT_HOLDERS] = sql_holders,
         [STATEMENT_PRUNE] = sql_prune,
         [STATEMENT_COUNT_OLD] = sql_count_old,
     };

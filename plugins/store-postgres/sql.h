@@ -23,7 +23,7 @@ typedef void sql_builder(struct builder *sql);
 sql_builder sql_claim, sql_look;
 sql_builder sql_delivered, sql_delivered_whole, sql_mixed, sql_renew, sql_oldest_lease, sql_reap;
 sql_builder sql_enqueue;
-sql_builder sql_stats, sql_small_stats, sql_prune, sql_count_old;
+sql_builder sql_stats, sql_small_stats, sql_holders, sql_prune, sql_count_old;
 
 /* ---- Pieces ------------------------------------------------------------------------------- */
 

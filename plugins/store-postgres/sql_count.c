@@ -88,6 +88,20 @@ void sql_small_stats(struct builder *sql)
     ADD(sql, ") FROM %s", sql->name);
 }
 
+/* Of each token, those held longest first: itself, its events, microseconds since the oldest lease,
+ * which is no length of time where that is infinite. */
+void sql_holders(struct builder *sql)
+{
+    const char *locked_at = sql->column[ROLE_LOCKED_AT];
+    ADD(sql, "SELECT token, count(*), CASE WHEN isfinite(min(since)) THEN ");
+    ADD(sql, AGE, "min(since)");
+    ADD(sql, " END FROM (SELECT left(%s, %d) AS token, %s AS since FROM %s WHERE ",
+        sql->column[ROLE_LOCKED_BY], OUTBOX_HOLDER_TOKEN_MAX, locked_at, sql->name);
+    sql_is(sql, STATE_DELIVERING);
+    ADD(sql, " ORDER BY %s LIMIT %d) held GROUP BY token ORDER BY min(since) LIMIT %d", locked_at,
+        HOLDERS_CAP + 1, OUTBOX_HOLDERS_MAX + 1);
+}
+
 /* ---- Pruning ------------------------------------------------------------------------------ */
 
 /* $1 and $2 the ages of what is delivered and dead, in microseconds; negative: none is old. */

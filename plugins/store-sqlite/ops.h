@@ -18,6 +18,8 @@ enum outbox_status store_stats(struct outbox_session *session, struct outbox_sto
 enum outbox_status store_prune(struct outbox_session *session,
                                const struct outbox_prune_request *request,
                                struct outbox_prune_result *result, struct outbox_error *error);
+enum outbox_status store_holders(struct outbox_session *session, outbox_holder_seen *emit,
+                                 void *context, uint32_t *partial, struct outbox_error *error);
 enum outbox_status store_schema(struct outbox_store *store, struct outbox_session *session,
                                 uint32_t action, outbox_schema_line *emit, void *context,
                                 struct outbox_error *error);

@@ -58,6 +58,7 @@ static const struct outbox_store_ops ops = {
     .wake_arm = wake_arm,
     .wake_disarm = wake_disarm,
     .prune = store_prune,
+    .holders = store_holders,
 };
 
 OUTBOX_PLUGIN(OUTBOX_KIND_STORE, .name = "sqlite", .version = "0.1.0",

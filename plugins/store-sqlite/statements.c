@@ -95,6 +95,13 @@ static const char *const patterns[STATEMENT_COUNT] = {
                          "FROM {table} WHERE " DUE("?1") " ORDER BY {order} LIMIT 1",
     [STATEMENT_COUNT_DELIVERING] = "SELECT count(*) FROM {table} WHERE " DELIVERING,
     [STATEMENT_COUNT_DEAD] = "SELECT count(*) FROM {table} WHERE " DEAD,
+    /* ?1: how many rows to look at, ?2: how many characters of a token to show, ?3: how many
+     * tokens.
+     */
+    [STATEMENT_HOLDERS] = "SELECT substr(token,1,?2),count(*),min(since) FROM "
+                          "(SELECT {locked_by} AS token,{locked_at} AS since FROM {table} "
+                          "WHERE {status}={DELIVERING} AND {locked_at}>'' ORDER BY {locked_at} "
+                          "LIMIT ?1) GROUP BY 1 ORDER BY 3 LIMIT ?3",
     [STATEMENT_ROW_SPAN] = "SELECT coalesce((SELECT max({rowid}) FROM {table})-"
                            "(SELECT min({rowid}) FROM {table})+1,0)",
     [STATEMENT_LAST_ROW] = "SELECT coalesce(max({rowid}),0) FROM {table}",

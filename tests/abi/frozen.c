@@ -16,7 +16,7 @@
 _Static_assert(sizeof(void *) == 8, "the layout is that of 64-bit machines");
 
 IS(OUTBOX_ABI_MAJOR, 1);
-IS(OUTBOX_ABI_MINOR, 4);
+IS(OUTBOX_ABI_MINOR, 5);
 
 /* ---- types.h ------------------------------------------------------------------------------ */
 
@@ -257,7 +257,16 @@ AT(outbox_partition, from, 32);
 AT(outbox_partition, until, 40);
 AT(outbox_partition, reason, 48);
 
-SIZE(outbox_store_ops, 176); /* 1.2: 168 */
+IS(OUTBOX_HOLDERS_MAX, 64);
+IS(OUTBOX_HOLDER_TOKEN_MAX, 120);
+
+SIZE(outbox_holder, 40);
+AT(outbox_holder, size, 0);
+AT(outbox_holder, token, 8);
+AT(outbox_holder, events, 24);
+AT(outbox_holder, held_for, 32);
+
+SIZE(outbox_store_ops, 184); /* 1.2: 168, 1.3: 176 */
 AT(outbox_store_ops, size, 0);
 AT(outbox_store_ops, open, 8);
 AT(outbox_store_ops, close, 16);
@@ -280,6 +289,7 @@ AT(outbox_store_ops, wake_disarm, 144);
 AT(outbox_store_ops, prune, 152);
 AT(outbox_store_ops, maintain, 160);
 AT(outbox_store_ops, partitions, 168);
+AT(outbox_store_ops, holders, 176);
 
 /* ---- publisher.h -------------------------------------------------------------------------- */
 

@@ -93,11 +93,7 @@ void keep_finding(void *context, uint32_t level, const char *text);
 enum outbox_status act(struct opened *opened, uint32_t action, struct findings *findings);
 
 /* The driver's own tests, a list a file. */
-extern const struct CMUnitTest mysql_table_tests[];
-extern const size_t mysql_table_test_count;
-extern const struct CMUnitTest mysql_fault_tests[];
-extern const size_t mysql_fault_test_count;
-extern const struct CMUnitTest mysql_right_tests[];
-extern const size_t mysql_right_test_count;
+extern const struct CMUnitTest mysql_cost_tests[];
+extern const size_t mysql_cost_test_count;
 
 #endif

@@ -211,6 +211,55 @@ static void a_table_never_analysed_is_never_read_as_a_whole(void **state)
            "t");
 }
 
+static void count_held(void *context, const struct outbox_holder *holder)
+{
+    uint64_t *events = context;
+    *events += holder->events;
+}
+
+static void looking_who_holds_events_does_not_read_history(void **state)
+{
+    struct fixture *fixture = *state;
+    struct opened opened;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    uint64_t events = 0;
+    uint32_t partial = 1;
+    fixture_execute(fixture, "ALTER TABLE openoutbox_events SET (autovacuum_enabled = off)");
+    fixture_execute(fixture,
+                    "INSERT INTO openoutbox_events (event_type, payload, status, delivered_at)"
+                    " SELECT 't', 'p', 'DELIVERED', now() FROM generate_series(1, 20000)");
+    fixture_execute(fixture,
+                    "INSERT INTO openoutbox_events (event_type, payload, status, locked_by,"
+                    " locked_at) SELECT 't', 'p', 'DELIVERING', 'x', now()"
+                    " FROM generate_series(1, 100)");
+    start_measuring(fixture, &opened);
+    contract_ok(opened.ops->holders(opened.session, count_held, &events, &partial, &error), &error);
+    end_measuring(fixture, &opened);
+    assert_int_equal(events, 100);
+    assert_int_equal(partial, 0);
+    expect(fixture, "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'openoutbox_events'",
+           "0");
+    expect(fixture,
+           "SELECT string_agg(indexrelname || ' ' || idx_tup_read, ', ') FROM pg_stat_user_indexes"
+           " WHERE relname = 'openoutbox_events' AND idx_tup_read > 0",
+           "openoutbox_events_lease 100");
+}
+
+static void without_an_index_nobody_is_looked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    struct opened opened;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    uint64_t events = 0;
+    uint32_t partial = 0;
+    fixture_execute(fixture, "DROP INDEX openoutbox_events_lease");
+    open_with(fixture, &opened, NULL, 0, OUTBOX_MODE_LEASE);
+    assert_int_equal(opened.ops->holders(opened.session, count_held, &events, &partial, &error),
+                     OUTBOX_UNSUPPORTED);
+    assert_non_null(strstr(error.text, "no index"));
+    close_opened(&opened);
+}
+
 static void pinned_dead_rows_are_passed_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -306,6 +355,8 @@ const struct CMUnitTest postgres_table_tests[] = {
     CONTRACT_TEST(a_foreign_table_is_upgraded_once, fixture_setup_no_table),
     CONTRACT_TEST(all_that_is_wrong_with_a_table_is_named_at_once, fixture_setup_no_table),
     CONTRACT_TEST(a_table_never_analysed_is_never_read_as_a_whole, fixture_setup_lease),
+    CONTRACT_TEST(looking_who_holds_events_does_not_read_history, fixture_setup_lease),
+    CONTRACT_TEST(without_an_index_nobody_is_looked_for, fixture_setup_lease),
     CONTRACT_TEST(pinned_dead_rows_are_passed_once, fixture_setup_lease),
     CONTRACT_TEST(a_late_commit_is_found_when_the_look_below_is_due, fixture_setup_lease),
     CONTRACT_TEST(an_empty_hold_leaves_no_transaction_open, fixture_setup_lease),

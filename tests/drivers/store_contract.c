@@ -48,8 +48,14 @@ int store_contract_run(const struct store_contract *contract)
         suite_add(&suite, contract_lease_tests, contract_lease_test_count, contract);
         if (contract->plugin->store->prune)
             suite_add(&suite, contract_prune_tests, contract_prune_test_count, contract);
+        if (contract->plugin->store->holders)
+            suite_add(&suite, contract_holders_tests, contract_holders_test_count, contract);
     }
-    if (capabilities & OUTBOX_STORE_HOLD)
+    if (capabilities & OUTBOX_STORE_HOLD) {
         suite_add(&suite, contract_hold_tests, contract_hold_test_count, contract);
+        if (contract->plugin->store->holders)
+            suite_add(&suite, contract_holders_hold_tests, contract_holders_hold_test_count,
+                      contract);
+    }
     return suite_run(&suite, "store contract");
 }

@@ -99,6 +99,8 @@ extern const struct CMUnitTest contract_lease_tests[];
 extern const size_t contract_lease_test_count;
 extern const struct CMUnitTest contract_hold_tests[];
 extern const size_t contract_hold_test_count;
+extern const struct CMUnitTest contract_holders_tests[], contract_holders_hold_tests[];
+extern const size_t contract_holders_test_count, contract_holders_hold_test_count;
 extern const struct CMUnitTest contract_prune_tests[];
 extern const size_t contract_prune_test_count;
 

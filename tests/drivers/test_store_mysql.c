@@ -26,6 +26,7 @@ int main(int argc, char **argv)
     struct store_contract contract;
     mysql_contract(&contract, &server, &address, plugin);
     int failures = store_contract_run(&contract);
+    failures += contract_run_tests("MySQL", mysql_cost_tests, mysql_cost_test_count, &contract);
     server_close(&server);
     return failures == 0 ? 0 : 1;
 }

@@ -241,6 +241,36 @@ static void looking_for_expired_leases_does_not_read_history(void **state)
     assert_true(sqlite_steps() - before < 1000);
 }
 
+static void count_held(void *context, const struct outbox_holder *holder)
+{
+    uint64_t *events = context;
+    *events += holder->events;
+}
+
+static void looking_who_holds_events_does_not_read_history(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outbox_error error = OUTBOX_ERROR_INIT;
+    uint64_t events = 0;
+    uint32_t partial = 1;
+    insert_history(fixture, 20000);
+    fixture_enqueue(fixture, 10);
+    (void)fixture_claim(fixture, 0, 10);
+    int64_t before = sqlite_steps();
+    contract_ok(fixture->ops->holders(fixture->sessions[0], count_held, &events, &partial, &error),
+                &error);
+    assert_true(sqlite_steps() - before < 2000);
+    assert_int_equal(events, 10);
+    assert_int_equal(partial, 0);
+    fixture_execute(fixture, "DROP INDEX openoutbox_events_delivering");
+    fixture_session_close(fixture, 1);
+    fixture_session_reopen(fixture, 1);
+    assert_int_equal(
+        fixture->ops->holders(fixture->sessions[1], count_held, &events, &partial, &error),
+        OUTBOX_UNSUPPORTED);
+    assert_non_null(strstr(error.text, "no index"));
+}
+
 /* Every kind of statement that settles: joined with the rows of the claim, or without. */
 static void the_cost_of_settling_does_not_grow_with_history(void **state)
 {
@@ -457,6 +487,7 @@ static const struct CMUnitTest sqlite_tests[] = {
     CONTRACT_TEST(the_cost_of_a_claim_does_not_grow_with_history, fixture_setup_lease),
     CONTRACT_TEST(the_cost_of_a_claim_does_not_grow_with_what_is_pending, fixture_setup_lease),
     CONTRACT_TEST(looking_for_expired_leases_does_not_read_history, fixture_setup_lease),
+    CONTRACT_TEST(looking_who_holds_events_does_not_read_history, fixture_setup_lease),
     CONTRACT_TEST(the_cost_of_settling_does_not_grow_with_history, fixture_setup_lease),
     CONTRACT_TEST(an_error_of_a_delivered_event_is_noted, fixture_setup_lease),
     CONTRACT_TEST(a_settlement_for_no_event_of_the_claim_is_refused, fixture_setup_lease),

@@ -11,6 +11,7 @@
 
 #define START INT64_C(1769860800000000) /* 2026-01-31T12:00:00Z */
 #define SECONDS INT64_C(1000000000)
+#define RELAY_ID "host-1-4711-0a1b2c3d"
 #define UNSEEN ((struct view_latency){NAN, NAN, NAN})
 
 static struct view *new_view(size_t pipelines)
@@ -18,7 +19,7 @@ static struct view *new_view(size_t pipelines)
     struct view *view = calloc(1, sizeof(struct view) + pipelines * sizeof(struct view_pipeline));
     if (!view)
         abort();
-    view->relay_id = "host-1-4711-0a1b2c3d";
+    view->relay_id = RELAY_ID;
     view->version = "0.1.0";
     view->pid = 4711;
     view->alive = true;
@@ -48,6 +49,19 @@ static void add_counter(struct view_pipeline *pipeline, const char *driver, cons
     (void)snprintf(counter->driver, sizeof(counter->driver), "%s", driver);
     (void)snprintf(counter->name, sizeof(counter->name), "%s", name);
     counter->value = value;
+}
+
+/* Of a relay of this make, where it is one. */
+static void add_holder(struct view_pipeline *pipeline, const char *name, bool is_relay,
+                       uint64_t events, uint64_t claims, int64_t held_for)
+{
+    struct holder *holder = &pipeline->holders.list[pipeline->holders.count++];
+    *holder = (struct holder){.is_relay = is_relay,
+                              .is_self = is_relay && strcmp(name, RELAY_ID) == 0,
+                              .events = events,
+                              .claims = claims,
+                              .held_for = held_for};
+    (void)snprintf(holder->name, sizeof(holder->name), "%s", name);
 }
 
 static void fill_active(struct view_pipeline *pipeline, uint64_t turn)
@@ -82,7 +96,10 @@ static void fill_active(struct view_pipeline *pipeline, uint64_t turn)
                   .dead = 17,
                   .oldest_age = 1400000,
                   .estimated = OUTBOX_ESTIMATED_DELIVERED},
+        .holders = {.looked = true},
     };
+    add_holder(pipeline, "host-2-811-77e0b1a4", true, 1500, 3, 41 * INT64_C(1000000));
+    add_holder(pipeline, RELAY_ID, true, 500, 1, 120000);
     add_dead(pipeline, START - 90 * 1000000, "0199d7a0-8c0e-7d41-b1f4-52fb3a9c1e77",
              "the broker refuses it: message of 1203991 bytes is larger than the 1048576 allowed");
     add_dead(pipeline, START - 3600 * INT64_C(1000000), "0199d7a0-11aa-7b02-9a3d-0c5f8be4d210",
@@ -119,6 +136,10 @@ static void fill_paused(struct view_pipeline *pipeline)
                   .dead = 0,
                   .oldest_age = INT64_C(11520000000),
                   .estimated = OUTBOX_ESTIMATED_PENDING},
+        .holders = {.looked = true,
+                    .status = OUTBOX_UNSUPPORTED,
+                    .reason = "look who holds events of outbox: in mode hold the database knows "
+                              "no owner"},
     };
     add_cause(pipeline, "publisher",
               "connect to mq.example.org:5671: Connection refused; tried again in 8 s");
@@ -148,6 +169,13 @@ static void fill_hostile(struct view_pipeline *pipeline)
     memset(pipeline->dead_events[1].id, 'i', sizeof(pipeline->dead_events[1].id) - 1);
     memset(pipeline->dead_events[1].reason, 'r', sizeof(pipeline->dead_events[1].reason) - 1);
     add_counter(pipeline, HOSTILE, "<b>", INT64_MIN);
+    pipeline->holders.looked = pipeline->holders.partial = true;
+    add_holder(pipeline, HOSTILE, false, UINT64_C(99999999999), 64, -1);
+    add_holder(pipeline, HOSTILE, true, 1, 1, INT64_MAX);
+    add_holder(pipeline, "", false, 1, 1, 0);
+    add_holder(pipeline, "x", false, 1, 1, 0);
+    struct holder *last = &pipeline->holders.list[3];
+    memset(last->name, 'h', sizeof(last->name) - 1);
 }
 
 struct view *sample_view(uint64_t turn)
@@ -171,6 +199,7 @@ struct view *sample_view_empty(void)
     pipeline->publisher = "broker";
     pipeline->state = 1;
     pipeline->cause_count = pipeline->dead_count = pipeline->counter_count = 0;
+    pipeline->holders = (struct holders){.looked = false};
     view->ready = true;
     view->taken_at = START;
     return view;

@@ -139,6 +139,11 @@ static void figures_hold_everything(void **state)
     assert_json(json_incref(json_object_get(pipeline, "counters")),
                 "[{\"driver\":\"sample\",\"counter\":\"deadlocks\",\"value\":3},"
                 "{\"driver\":\"sample\",\"counter\":\"lock_timeouts\",\"value\":12}]");
+    assert_json(json_incref(json_object_get(pipeline, "holders")),
+                "{\"relays\":[{\"relay\":\"host-2-811-77e0b1a4\",\"token\":null,\"self\":false,"
+                "\"events\":1500,\"claims\":3,\"held_for\":41.0},{\"relay\":"
+                "\"host-1-4711-0a1b2c3d\",\"token\":null,\"self\":true,\"events\":500,"
+                "\"claims\":1,\"held_for\":0.12}],\"partial\":false,\"reason\":null}");
     assert_int_equal(json_array_size(json_object_get(pipeline, "dead_events")), 2);
     json_decref(document);
 }
@@ -150,6 +155,7 @@ static void what_is_not_known_is_null(void **state)
     assert_true(json_is_null(json_object_get(document, "stuck")));
     assert_true(json_is_null(json_object_get(pipeline, "delivered_rate")));
     assert_true(json_is_null(json_object_get(pipeline, "table")));
+    assert_true(json_is_null(json_object_get(pipeline, "holders")));
     assert_json(json_incref(json_object_get(json_object_get(pipeline, "latency"), "e2e")),
                 "{\"p50\":null,\"p90\":null,\"p99\":null}");
     json_decref(document);
@@ -205,6 +211,9 @@ static void the_page_has_the_figures_without_a_script(void **state)
         "2 of 3 pipelines",
         "host-1-4711-0a1b2c3d",
         "Connection refused",
+        "<bdi>host-1-4711-0a1b2c3d</bdi> <small>this relay</small></th><td>500</td>",
+        "Not known: <bdi>look who holds events of outbox: in mode hold",
+        "There may be more",
     };
     char *figures = ask_figures(busy);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
@@ -225,7 +234,7 @@ static void nothing_hostile_becomes_markup(void **state)
     assert_int_equal(occurrences(figures, "<script"), 0);
     assert_int_equal(occurrences(figures, "<b>\""), 0);
     assert_true(occurrences(figures, "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39; onload=x "
-                                     "&amp;amp; \\x1b[31m \\xff\\xc3 ") >= 6);
+                                     "&amp;amp; \\x1b[31m \\xff\\xc3 ") >= 8);
     for (const char *at = figures; *at; at++)
         if ((unsigned char)*at < 0x20 && *at != '\n')
             fail_msg("a control character is in the page");

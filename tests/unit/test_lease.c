@@ -84,12 +84,32 @@ static void a_settled_claim_leaves_the_book(void **state)
     lease_book_clear(&book);
 }
 
+static void a_token_gives_back_the_id_of_its_relay(void **state)
+{
+    (void)state;
+    static const char *const foreign[] = {
+        "",     "outbox-relay",     "outbox-relay:",          "outbox-relay::1", "outbox-relay:one",
+        "go:1", "Outbox-relay:a:1", "no outbox-relay:one:01",
+    };
+    char token[TOKEN_MAX + 1], id[65];
+    memset(id, 'i', sizeof(id) - 1);
+    id[sizeof(id) - 1] = '\0';
+    lease_token_make(token, id, UINT64_MAX, UINT64_MAX);
+    struct outbox_slice relay = lease_token_relay(outbox_slice_of(token));
+    assert_int_equal(relay.len, strlen(id));
+    assert_memory_equal(relay.data, id, strlen(id));
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+        assert_null(lease_token_relay(outbox_slice_of(foreign[i])).data);
+    assert_null(lease_token_relay((struct outbox_slice){NULL, 0}).data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lease_is_due_at_half_its_time),
         cmocka_unit_test(an_expired_lease_is_lost_once_and_no_longer_renewed),
         cmocka_unit_test(a_settled_claim_leaves_the_book),
+        cmocka_unit_test(a_token_gives_back_the_id_of_its_relay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,7 +111,7 @@ static void a_newer_major_is_refused_by_name_with_both_versions(void **state)
 {
     (void)state;
     assert_reason(OUTBOX_KIND_PUBLISHER, "newmajor",
-                  "it was built for version 2.3 of the driver interface, this relay has 1.4: "
+                  "it was built for version 2.3 of the driver interface, this relay has 1.5: "
                   "install a driver and a relay of the same major version");
 }
 
