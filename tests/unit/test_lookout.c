@@ -77,8 +77,11 @@ static void movement_is_seen_after_a_clock_was_set(void **state)
         .session_open = open_session, .session_close = close_session, .stats = read_stats};
     static const struct outbox_publisher_ops publisher_ops = {.ping = ping};
     struct outbox_store store = {.ages = ages, .ages_left = sizeof(ages) / sizeof(*ages)};
-    struct pipeline pipeline = {
-        .store_ops = &store_ops, .publisher_ops = &publisher_ops, .store = &store};
+    static const struct config config = {.relay_id = "this"};
+    struct pipeline pipeline = {.store_ops = &store_ops,
+                                .publisher_ops = &publisher_ops,
+                                .store = &store,
+                                .config = &config};
     struct lookout *lookout = &pipeline.lookout;
 
     (void)state;
