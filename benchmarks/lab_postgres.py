@@ -74,6 +74,10 @@ class PostgresLab(Lab):
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return set(file.read().split())
 
+    def processes(self):
+        """Of the server, which those that come later descend from."""
+        return [self.server.process.pid, *map(int, self.children())]
+
     @contextlib.contextmanager
     def server_time(self):
         """What the sessions that are opened and closed within take of the server, in seconds. A list of

@@ -5,11 +5,15 @@ The relay drains the same table unobserved and observed, in pairs. Observed: the
 metrics, traces and logs go to a collector. The collectors are nginx, which takes or refuses everything at
 next to no cost, so that what is measured is the relay; a port where nobody listens; and a socket that is
 connected to and never answers.
+
+The relay and the database share one core, so whatever observing takes is taken from delivering, and which
+core a thread happens to run on makes no difference between two runs. The collectors have the others.
 """
 
 import contextlib
 import datetime
 import json
+import os
 import socket
 from itertools import accumulate
 from math import comb
@@ -88,6 +92,23 @@ def collectors():
     with nginx() as address, silence() as silent:
         tempers = {temper: f"{address}/{temper}" for temper in (GOOD, "busy", "away", "refuses")}
         yield {**tempers, "down": f"http://127.0.0.1:{free_port()}", "silent": silent}
+
+
+def confine(cores, pids):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # a helper of the server that has just ended
+            os.sched_setaffinity(pid, cores)
+
+
+@contextlib.contextmanager
+def confined(cores, pids=()):
+    """This process, what it starts, and some others to some cores."""
+    before = os.sched_getaffinity(0)
+    confine(cores, [0, *pids])
+    try:
+        yield
+    finally:
+        confine(before, [0, *pids])
 
 
 def sections(endpoint):
@@ -189,7 +210,11 @@ def run(lab, scale, options, say):
     report = Report(
         f"Observed: {count:,} events of 512 bytes, {lab.name} to null, {MODE}-{DELIVERED}", list(COLUMNS)
     )
-    with collectors() as endpoints:
+    core, *others = sorted(os.sched_getaffinity(0))
+    with contextlib.ExitStack() as stack:
+        with confined(others or [core]):
+            endpoints = stack.enter_context(collectors())
+        stack.enter_context(confined([core], lab.processes()))
         for temper in scale.tempers:
             pair = measure_pairs(lab, source, empty, endpoints[temper], count, rounds)
             summarise(report, temper, *pair, scale)
@@ -199,6 +224,7 @@ def run(lab, scale, options, say):
         " from the relay's first line to the pipeline's end, less what the same command needs over an"
         " empty table",
         "of unobserved: the median of the pairs' ratios, and the interval that holds it in 95 of 100 cases",
+        "the relay and the server share one core, the collector has another",
         "observed: http, metrics every second, logs, and every event and batch traced (parentbased_always_on)",
         "good takes everything; busy answers 429, away 503, refuses 400 with garbage; down: connection "
         "refused; silent: connected and never answered",

@@ -187,6 +187,16 @@ static void wait_or_drop(struct export_signal *signal, int64_t held_back, int64_
         drop_body(signal);
 }
 
+/* Who refuses one batch after the other would refuse the next one, too: making it is work for
+ * nothing. */
+static void rest_if_again(struct export_signal *signal, int64_t now)
+{
+    if (!signal->is_refused)
+        backoff_reset(&signal->backoff);
+    else if (!signal->shared->is_stopping)
+        signal->send_at = now + backoff_delay(&signal->backoff);
+}
+
 static void settle(struct export_signal *signal, const struct export_answer *answer,
                    int64_t held_back, int64_t now)
 {
@@ -203,8 +213,11 @@ static void settle(struct export_signal *signal, const struct export_answer *ans
         wait_or_drop(signal, held_back, now);
         return;
     }
-    backoff_reset(&signal->backoff);
+    if (verdict == EXPORT_REFUSED)
+        rest_if_again(signal, now);
+    signal->is_refused = verdict == EXPORT_REFUSED;
     if (verdict == EXPORT_TAKEN) {
+        backoff_reset(&signal->backoff);
         count(signal, TELEMETRY_EXPORTED, signal->body.items - rejected);
         signal->body.items = rejected;
     }

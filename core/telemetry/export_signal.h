@@ -44,6 +44,7 @@ struct export_signal {
     bool is_held_back;  /* send_at is the collector's wish */
     int64_t due_at;     /* the next body, unless a batch is full before */
     struct backoff backoff;
+    bool is_refused; /* the last batch was */
 
     bool is_last_made; /* of the figures, while stopping */
     bool is_over;

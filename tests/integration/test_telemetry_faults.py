@@ -234,6 +234,20 @@ def test_a_collector_that_refuses_now_and_then_does_not_fill_the_log(outbox, new
     assert len(relay.logged("telemetry is exported again")) == 1
 
 
+def test_a_collector_that_refuses_everything_is_asked_ever_more_seldom(outbox, new_collector):
+    collector = new_collector(lambda request, handler: handler.answer(400))
+    telemetry = {
+        "endpoint": collector.endpoint, "metrics": {"interval": "100ms"},
+        "traces": {"enabled": False}, "logs": {"enabled": False},
+    }  # fmt: skip
+    relay = relay_of(outbox, telemetry).start()
+    outbox.wait(lambda: len(collector.requests("metrics")) >= 4, "it goes on")
+    relay.stop()
+    times = [request.time for request in collector.requests("metrics")]
+    # The first refusal may be of that one batch; after the second 1 s less up to a half, then 2 s.
+    assert times[2] - times[1] >= 0.5 and times[3] - times[2] >= 1
+
+
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("type", ["application/json", "application/x-protobuf", "text/html"])
 def test_an_answer_that_is_none_does_no_harm(outbox, new_collector, status, type):
