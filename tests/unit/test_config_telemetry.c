@@ -139,7 +139,7 @@ static void defaults_are_those_of_the_specification(void **state)
 {
     struct loaded loaded;
     const struct telemetry_settings *settings = load(&loaded, "{}");
-    assert_true(settings->processor_share > 0.019 && settings->processor_share < 0.021);
+    assert_true(settings->processor_share > 0.009 && settings->processor_share < 0.011);
     const struct signal_settings *signals = settings->signals;
 
     (void)state;
