@@ -11,7 +11,7 @@
 #define LOOK_EVERY SECOND
 /* Counting takes at most this part of a connection's time, unless it takes very long: the figures
  * are never older than that by choice. */
-#define COST_SHARE 50
+#define COST_SHARE 200
 #define COUNT_MAX (5 * SECOND)
 /* Between the database's clock and ours, from one count to the next. */
 #define DOUBT (100 * MILLISECOND)
