@@ -224,10 +224,14 @@ def test_a_relay_whose_only_event_is_held_back_is_ready(place, new, receiver):
     insert(table, POISON)
     http.wait_pipeline(lambda p: p["totals"]["retried"] and p["table"]["pending"], "it has failed")
     until = http.stats()["uptime"] + 3
-    while http.stats()["uptime"] < until:
+
+    def counted_again():
         assert http.get("/readyz").json()["status"] == "ready"
-    counted = http.pipeline()["table"]
-    assert (counted["pending"], counted["scheduled"], counted["oldest_age"]) == (1, 1, None)
+        table = http.pipeline()["table"]
+        counts = table["pending"], table["scheduled"], table["oldest_age"]
+        return http.stats()["uptime"] > until and counts == (1, 1, None)
+
+    wait_until(counted_again, lambda: f"it is held back: {http.pipeline()}")
     relay.stop()
 
 
