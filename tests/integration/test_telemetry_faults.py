@@ -47,6 +47,14 @@ def relay_of(outbox, telemetry, environment=None, events=30, **changes):
     return relay
 
 
+def metrics_alone(collector):
+    """The section that sends these, often, and nothing else."""
+    return {
+        "endpoint": collector.endpoint, "metrics": {"interval": "100ms"},
+        "traces": {"enabled": False}, "logs": {"enabled": False},
+    }  # fmt: skip
+
+
 def delivered(outbox):
     outbox.wait_states(DELIVERED=30)
 
@@ -223,11 +231,7 @@ def test_a_collector_that_refuses_now_and_then_does_not_fill_the_log(outbox, new
     collector = new_collector(
         lambda request, handler: handler.answer(400 if len(collector.received) % 2 else 200)
     )
-    telemetry = {
-        "endpoint": collector.endpoint, "metrics": {"interval": "100ms"},
-        "traces": {"enabled": False}, "logs": {"enabled": False},
-    }  # fmt: skip
-    relay = relay_of(outbox, telemetry).start()
+    relay = relay_of(outbox, metrics_alone(collector)).start()
     outbox.wait(lambda: len(collector.requests("metrics")) >= 8, "it goes on")
     relay.stop()
     assert len(relay.logged("the collector refused the telemetry")) == 1
@@ -236,11 +240,7 @@ def test_a_collector_that_refuses_now_and_then_does_not_fill_the_log(outbox, new
 
 def test_a_collector_that_refuses_everything_is_asked_ever_more_seldom(outbox, new_collector):
     collector = new_collector(lambda request, handler: handler.answer(400))
-    telemetry = {
-        "endpoint": collector.endpoint, "metrics": {"interval": "100ms"},
-        "traces": {"enabled": False}, "logs": {"enabled": False},
-    }  # fmt: skip
-    relay = relay_of(outbox, telemetry).start()
+    relay = relay_of(outbox, metrics_alone(collector)).start()
     outbox.wait(lambda: len(collector.requests("metrics")) >= 4, "it goes on")
     relay.stop()
     times = [request.time for request in collector.requests("metrics")]
